@@ -1,0 +1,1 @@
+//! Route: host, method and path → function version. Pure; no I/O.

@@ -1,0 +1,1 @@
+//! The cell: V8 isolates, their limits, and the handler contract. No TCP in here.

@@ -1,0 +1,63 @@
+//! The board: which invocations a cell has begun, readable after the cell's death.
+//!
+//! A request that a dead cell had begun must not be run again (its effects may have happened); one
+//! that it had not begun must be. Asking each time would cost a message per request. Instead the
+//! gateway makes a small memory file, the cell maps it, and an isolate's thread stores the
+//! invocation's ticket at the invocation's slot just before it enters the handler: one store, no
+//! system call. After a death, however violent, the gateway reads the file.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+/// Slots on a board: the most invocations one cell can hold at one time.
+pub const BOARD_SLOTS_MAX: u32 = 4_096;
+
+/// The gateway's side of a board.
+#[derive(Debug)]
+pub struct Board {
+    file: File,
+}
+
+impl Board {
+    /// Bytes of the memory file.
+    pub const BYTES: u64 = BOARD_SLOTS_MAX as u64 * 4;
+
+    /// Takes over a fresh memory file and gives it its size.
+    ///
+    /// # Errors
+    /// What the kernel says when the file cannot be sized.
+    pub fn new(file: File) -> std::io::Result<Board> {
+        file.set_len(Self::BYTES)?;
+        Ok(Board { file })
+    }
+
+    /// Whether the invocation with this id (slot in the low 12 bits, ticket above) was begun.
+    /// An unreadable board counts as begun: better an error than a handler run twice.
+    pub fn begun(&self, invocation: u32) -> bool {
+        let mut cell = [0u8; 4];
+        let slot = u64::from(invocation & (BOARD_SLOTS_MAX - 1));
+        match self.file.read_exact_at(&mut cell, slot * 4) {
+            Ok(()) => u32::from_le_bytes(cell) == invocation,
+            Err(_) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_speaks_only_for_the_invocation_written_there() {
+        let path = std::env::temp_dir().join(format!("isle-board-{}", std::process::id()));
+        let file = File::options().create(true).truncate(true).read(true).write(true).open(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let writer = file.try_clone().unwrap();
+        let board = Board::new(file).unwrap();
+        let (first, later) = (0x1007u32, 0x2007u32);
+        assert!(!board.begun(first));
+        writer.write_all_at(&first.to_le_bytes(), 7 * 4).unwrap();
+        assert!(board.begun(first));
+        assert!(!board.begun(later), "a later tenant of the slot has not begun");
+    }
+}
