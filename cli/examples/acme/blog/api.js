@@ -25,10 +25,12 @@ const avatar = async (name) => {
   return {
     statusCode: 200,
     headers: { "content-type": "image/bmp", "cache-control": "public, max-age=3600" },
-    body: btoa(String.fromCharCode(...bitmap(5, 24, (column, row) => (on(column, row) ? ink : [240, 240, 240])))),
+    body: base64(bitmap(5, 24, (column, row) => (on(column, row) ? ink : [240, 240, 240]))),
     isBase64Encoded: true,
   };
 };
+
+const base64 = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
 // A square BMP of `cells` x `cells` cells, each `scale` pixels wide.
 const bitmap = (cells, scale, colour) => {
