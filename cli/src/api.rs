@@ -1,6 +1,7 @@
 //! The admin API's answers, as far as the command line shows them. Fields that it does not show
 //! are not named here, so that a newer node can be talked to.
 
+use isle_wire::FailureDetail;
 use serde::Deserialize;
 
 /// `POST /v1/apps/{app}/deployments` and `…/rollback`.
@@ -50,6 +51,22 @@ pub struct Refused {
     pub column: Option<u32>,
     /// The stack, if the module threw while it was evaluated.
     pub stack: Option<String>,
+}
+
+impl Refused {
+    /// The same, said by a cell about a function.
+    pub fn of(function: &str, detail: FailureDetail) -> Refused {
+        let FailureDetail { error_type, message, file, line, column, stack } = detail;
+        Refused {
+            function: Some(function.to_owned()),
+            error_type: Some(error_type),
+            message: Some(message),
+            file,
+            line,
+            column,
+            stack,
+        }
+    }
 }
 
 /// `GET /v1/apps`.

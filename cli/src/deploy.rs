@@ -28,7 +28,8 @@ pub async fn run(args: DeployArgs) -> Done {
     let client = Client::new(args.node.url, args.node.token);
     let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
         Err(ClientError::Refused { error, .. }) if error.code == "deployment_refused" && !args.node.json => {
-            return Err(Failure::Report(refusal(&app, &error, &manifest, &folder.files, Paint::stderr())));
+            let details = refused(&error);
+            return Err(Failure::Report(refusal(&app, &details, &manifest, &folder.files, Paint::stderr())));
         }
         result => result?,
     };
@@ -154,15 +155,21 @@ pub fn curl(function: &Function) -> Option<String> {
     Some(format!("curl {options}{filled}"))
 }
 
-/// A refused deployment as its author wants to see it: place, error, excerpt, stack.
+/// The details of a refusal; where the node gave none, its message.
+fn refused(error: &ApiError) -> Refused {
+    let mut details: Refused = serde_json::from_value(error.details.clone()).unwrap_or_default();
+    details.message.get_or_insert_with(|| error.message.clone());
+    details
+}
+
+/// What is wrong with a function, as its author wants to see it: place, error, excerpt, stack.
 pub fn refusal(
     app: &str,
-    error: &ApiError,
+    details: &Refused,
     manifest: &str,
     files: &BTreeMap<String, String>,
     paint: Paint,
 ) -> String {
-    let details: Refused = serde_json::from_value(error.details.clone()).unwrap_or_default();
     let name = details.function.as_ref().map_or_else(|| app.to_owned(), |function| format!("{app}/{function}"));
     let mut report = format!("{}: ", paint.bold(&harmless(&name, false)));
     if let Some(file) = &details.file {
@@ -172,7 +179,7 @@ pub fn refusal(
         }
         report.push_str(": ");
     }
-    let message = harmless(details.message.as_deref().unwrap_or(&error.message), true);
+    let message = harmless(details.message.as_deref().unwrap_or("it cannot start"), true);
     match &details.error_type {
         Some(kind) if !message.starts_with(kind.as_str()) => {
             report.push_str(&paint.red(&format!("{}: {message}", harmless(kind, false))));
@@ -250,7 +257,7 @@ mod tests {
             }),
         };
         assert_eq!(
-            refusal("blog", &error, "", &files, Paint::OFF),
+            refusal("blog", &refused(&error), "", &files, Paint::OFF),
             "blog/hello: hello.js:3:10: SyntaxError: Unexpected identifier 'b'\n  1 | one\n  2 | two\n  3 | return a b;\n    |          ^",
         );
     }
@@ -258,7 +265,7 @@ mod tests {
     #[test]
     fn a_refusal_without_a_place_is_still_a_sentence() {
         let error = ApiError { code: String::new(), message: "too many functions".to_owned(), details: json!(null) };
-        assert_eq!(refusal("blog", &error, "", &BTreeMap::new(), Paint::OFF), "blog: too many functions");
+        assert_eq!(refusal("blog", &refused(&error), "", &BTreeMap::new(), Paint::OFF), "blog: too many functions");
         let error = ApiError {
             code: String::new(),
             message: String::new(),
@@ -268,7 +275,7 @@ mod tests {
             }),
         };
         assert_eq!(
-            refusal("blog", &error, "", &BTreeMap::new(), Paint::OFF),
+            refusal("blog", &refused(&error), "", &BTreeMap::new(), Paint::OFF),
             "blog/api: Runtime.HandlerNotFound: no \\u{1b}[31m`handler`\n    at f (api.js:1:1)\n    at api.js:2:1",
         );
     }

@@ -15,8 +15,8 @@ use std::path::{Component, Path, PathBuf};
 /// A longer file is left out, in bytes. 8 MiB: the largest bundle a cell could evaluate within its
 /// start-up limit is far smaller.
 pub const FILE_BYTES_MAX: u64 = 8 << 20;
-/// More files than this are no deployment but a mistaken folder.
-pub const FILES_MAX: usize = 5_000;
+/// More files than this are no deployment but a mistaken folder: no node takes them.
+pub const FILES_MAX: usize = 1_000;
 /// Folders below folders below folders.
 const DEPTH_MAX: usize = 32;
 
