@@ -196,7 +196,8 @@ mod tests {
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }
-        for line in ["isle", "isle dev", "isle logs", "isle tenant add", "isle deploy --node localhost", "isle __cell"] {
+        for line in ["isle", "isle dev", "isle logs", "isle tenant add", "isle deploy --node localhost", "isle __cell"]
+        {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }
     }

@@ -176,7 +176,12 @@ impl Client {
         let response = timeout(ANSWER_TIMEOUT, self.send(Method::GET, path, None)).await.map_err(slow)??;
         let status = response.status().as_u16();
         if status == 200 {
-            return Ok(Lines { node: self.node.clone(), body: response.into_body(), read: BytesMut::new(), ended: false });
+            return Ok(Lines {
+                node: self.node.clone(),
+                body: response.into_body(),
+                read: BytesMut::new(),
+                ended: false,
+            });
         }
         let body = timeout(ANSWER_TIMEOUT, self.whole_body(response.into_body())).await.map_err(slow)??;
         Err(self.refusal(status, &body))
@@ -197,7 +202,9 @@ impl Client {
         }
         match serde_json::from_slice::<Envelope>(body) {
             Ok(Envelope { error }) => ClientError::Refused { status, error },
-            Err(_) => ClientError::Strange { node: self.node.clone(), what: format!("status {status} without an error") },
+            Err(_) => {
+                ClientError::Strange { node: self.node.clone(), what: format!("status {status} without an error") }
+            }
         }
     }
 
@@ -258,9 +265,10 @@ impl Client {
 
 /// TLS with the certificates that the system trusts.
 async fn secured(host: &str, stream: TcpStream) -> Result<tokio_rustls::client::TlsStream<TcpStream>, String> {
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
+    use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::ServerName};
     let mut roots = RootCertStore::empty();
-    let trusted = rustls_native_certs::load_native_certs().map_err(|error| format!("no trusted certificates: {error}"))?;
+    let trusted =
+        rustls_native_certs::load_native_certs().map_err(|error| format!("no trusted certificates: {error}"))?;
     roots.add_parsable_certificates(trusted);
     let config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
@@ -302,7 +310,9 @@ impl Lines {
                         self.read.extend_from_slice(&data);
                     }
                 }
-                Some(Err(error)) => return Err(ClientError::Broken { node: self.node.clone(), why: error.to_string() }),
+                Some(Err(error)) => {
+                    return Err(ClientError::Broken { node: self.node.clone(), why: error.to_string() });
+                }
                 None => self.ended = true,
             }
         }

@@ -29,7 +29,11 @@ const EXAMPLES: [Example; 2] = [
             ("page.js", include_str!("../examples/acme/blog/page.js")),
             ("api.js", include_str!("../examples/acme/blog/api.js")),
         ],
-        calls: &[("/hello/you", ""), ("/api/echo", "--json '{\"hello\":\"isle\"}' "), ("/api/avatar/you", "-o you.bmp ")],
+        calls: &[
+            ("/hello/you", ""),
+            ("/api/echo", "--json '{\"hello\":\"isle\"}' "),
+            ("/api/avatar/you", "-o you.bmp "),
+        ],
     },
     Example {
         tenant: "globex",

@@ -163,13 +163,7 @@ fn refused(error: &ApiError) -> Refused {
 }
 
 /// What is wrong with a function, as its author wants to see it: place, error, excerpt, stack.
-pub fn refusal(
-    app: &str,
-    details: &Refused,
-    manifest: &str,
-    files: &BTreeMap<String, String>,
-    paint: Paint,
-) -> String {
+pub fn refusal(app: &str, details: &Refused, manifest: &str, files: &BTreeMap<String, String>, paint: Paint) -> String {
     let name = details.function.as_ref().map_or_else(|| app.to_owned(), |function| format!("{app}/{function}"));
     let mut report = format!("{}: ", paint.bold(&harmless(&name, false)));
     if let Some(file) = &details.file {
@@ -237,7 +231,10 @@ mod tests {
     #[test]
     fn a_route_becomes_a_command() {
         let of = |route, url| curl(&function(route, url)).unwrap();
-        assert_eq!(of("GET /hello/{name}", "http://b.localhost:3000/hello/{name}"), "curl http://b.localhost:3000/hello/you");
+        assert_eq!(
+            of("GET /hello/{name}", "http://b.localhost:3000/hello/{name}"),
+            "curl http://b.localhost:3000/hello/you"
+        );
         assert_eq!(of("ANY /x/{proxy+}", "http://b.localhost/x/{proxy+}"), "curl http://b.localhost/x/a/b");
         assert_eq!(of("$default", "http://b.localhost/"), "curl http://b.localhost/");
         assert_eq!(of("POST /x", "http://b/x"), "curl --json '{\"hello\":\"isle\"}' http://b/x");

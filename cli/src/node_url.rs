@@ -76,7 +76,13 @@ impl FromStr for NodeUrl {
                 Ok(number) if number > 0 => number,
                 _ => return Err(format!("{digits:?} is no port, expected 1 to 65535")),
             },
-            None if port.is_empty() => if tls { 443 } else { 80 },
+            None if port.is_empty() => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
             None => return Err(format!("unexpected {port:?} after the address")),
         };
         let prefix = path.trim_end_matches('/').to_owned();

@@ -60,10 +60,7 @@ mod tests {
         let mut table = Table::new(&["APP", "DEPLOYMENT", "UPDATED"]);
         table.row(["blog".into(), "3f2a".into(), "today".into()]);
         table.row(["größe-app".into(), String::new(), String::new()]);
-        assert_eq!(
-            table.lines(),
-            ["APP        DEPLOYMENT  UPDATED", "blog       3f2a        today", "größe-app"],
-        );
+        assert_eq!(table.lines(), ["APP        DEPLOYMENT  UPDATED", "blog       3f2a        today", "größe-app"],);
     }
 
     #[test]

@@ -36,7 +36,9 @@ impl<S: Subscriber> Layer<S> for Screen {
         // A screen that cannot be written to is not the node's problem.
         match metadata.target() {
             REQUEST => drop(line(&request(&fields, clock::now_ms(), self.paint))),
-            CONSOLE => drop(line(&console(fields.text("function"), fields.text("level"), fields.text("text"), self.paint))),
+            CONSOLE => {
+                drop(line(&console(fields.text("function"), fields.text("level"), fields.text("text"), self.paint)))
+            }
             _ if *metadata.level() <= Level::WARN => remark(&trouble(&fields, *metadata.level(), self.paint)),
             _ => {}
         }

@@ -179,7 +179,10 @@ mod tests {
         let old = code("a", &[("a.js", "1"), ("b.js", "1")]);
         assert_eq!(differences(&old, &code("a", &[("a.js", "2"), ("b.js", "1")])), "a.js");
         assert_eq!(differences(&old, &code("b", &[("a.js", "1"), ("c.js", "1")])), "isle.toml, c.js, b.js");
-        assert_eq!(differences(&Code::default(), &code("a", &[("a.js", ""), ("b.js", ""), ("c.js", "")])), "isle.toml, a.js, b.js and 1 more");
+        assert_eq!(
+            differences(&Code::default(), &code("a", &[("a.js", ""), ("b.js", ""), ("c.js", "")])),
+            "isle.toml, a.js, b.js and 1 more"
+        );
         assert_eq!(differences(&old, &code("a", &[("a.js", "1"), ("b.js", "1")])), "");
     }
 }
