@@ -15,7 +15,7 @@ use crate::term::{confirm, line};
 /// # Errors
 /// What the user should read.
 pub async fn list(node: NodeArgs) -> Done {
-    let answer = Client::new(node.url, node.token).get("/v1/apps").await?;
+    let answer = Client::of(&node).get("/v1/apps").await?;
     if node.json {
         return line(&answer.text());
     }
@@ -34,7 +34,7 @@ pub async fn list(node: NodeArgs) -> Done {
 /// What the user should read.
 pub async fn deployments(app: &str, node: NodeArgs) -> Done {
     let path = format!("/v1/apps/{}/deployments", escape(app));
-    let answer = Client::new(node.url, node.token).get(&path).await?;
+    let answer = Client::of(&node).get(&path).await?;
     if node.json {
         return line(&answer.text());
     }
@@ -53,7 +53,7 @@ pub async fn deployments(app: &str, node: NodeArgs) -> Done {
 /// What the user should read.
 pub async fn rollback(app: &str, id: Option<&str>, node: NodeArgs) -> Done {
     let path = format!("/v1/apps/{}/rollback", escape(app));
-    let client = Client::new(node.url, node.token);
+    let client = Client::of(&node);
     let answer = client.post(&path, &serde_json::json!({ "deployment": id })).await?;
     if node.json {
         return line(&answer.text());
@@ -67,7 +67,7 @@ pub async fn rollback(app: &str, id: Option<&str>, node: NodeArgs) -> Done {
 /// What the user should read.
 pub async fn delete(app: &str, yes: bool, node: NodeArgs) -> Done {
     confirm(&format!("Delete {app} and all its deployments?"), yes)?;
-    Client::new(node.url, node.token).delete(&format!("/v1/apps/{}", escape(app))).await?;
+    Client::of(&node).delete(&format!("/v1/apps/{}", escape(app))).await?;
     // The API's answer is empty.
     if node.json { Ok(()) } else { line(&format!("{app} is gone")) }
 }

@@ -2,8 +2,10 @@
 //!
 //! Every way a call can fail is a [`ClientError`] whose message says what to do about it.
 
+use crate::args::NodeArgs;
 use crate::failure::{Failure, plain};
 use crate::node_url::NodeUrl;
+use crate::term::{Paint, harmless, remark};
 use bytes::{Buf, Bytes, BytesMut};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -80,7 +82,7 @@ impl std::error::Error for ClientError {}
 
 impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Failure {
-        Failure::Said(crate::term::harmless(&error.to_string(), true).into_owned())
+        Failure::Said(harmless(&error.to_string(), true).into_owned())
     }
 }
 
@@ -121,9 +123,13 @@ impl Client {
         Client { node, token }
     }
 
-    /// The node it talks to.
-    pub fn node(&self) -> &NodeUrl {
-        &self.node
+    /// A client as the command line asks for. Says so when the token would be readable on its way.
+    pub fn of(args: &NodeArgs) -> Client {
+        if args.token.is_some() && !args.url.tls && !args.url.is_loopback() {
+            let warning = Paint::stderr().yellow("warning");
+            remark(&format!("{warning}: your token goes to {} without encryption", args.url));
+        }
+        Client::new(args.url.clone(), args.token.clone())
     }
 
     /// `GET`.

@@ -25,7 +25,7 @@ pub async fn run(args: DeployArgs) -> Done {
     let (app, manifest) = named(&manifest, args.app.as_deref())?;
     let folder = folder::walk(&args.folder)?;
     report_skipped(&folder);
-    let client = Client::new(args.node.url, args.node.token);
+    let client = Client::of(&args.node);
     let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
         Err(ClientError::Refused { error, .. }) if error.code == "deployment_refused" && !args.node.json => {
             let details = refused(&error);

@@ -15,7 +15,7 @@ use crate::term::{Paint, harmless, line};
 pub async fn run(args: LogsArgs) -> Done {
     let follow = u8::from(args.follow);
     let path = format!("/v1/apps/{}/logs?follow={follow}&tail={}", escape(&args.app), args.tail);
-    let mut lines = Client::new(args.node.url, args.node.token).lines(&path).await?;
+    let mut lines = Client::of(&args.node).lines(&path).await?;
     let paint = Paint::stdout();
     while let Some(json) = lines.next().await? {
         match serde_json::from_slice::<LogLine>(&json) {

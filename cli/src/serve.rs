@@ -10,6 +10,7 @@ use crate::term::{Paint, line};
 use isle_gateway::config::{LogFormat, NodeConfig};
 use isle_gateway::node::{CellCommand, Mode, Node};
 use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
@@ -27,6 +28,9 @@ pub fn run(args: ServeArgs) -> Done {
         config.data_dir = data;
     }
     let _flush = log_to_stderr(config.log.format)?;
+    // Tokens and tenants' code will be in it.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
+    made.map_err(|error| Failure::io("make", &config.data_dir, &error))?;
     let base_snapshot = base_snapshot(&config.data_dir.join("cache"))?;
     executor()?.block_on(serve(config, base_snapshot, args.demo))
 }

@@ -32,7 +32,7 @@ pub async fn add(client: &Client, name: &str) -> Result<Answer, ClientError> {
 }
 
 async fn added(name: &str, node: NodeArgs) -> Done {
-    let answer = add(&Client::new(node.url, node.token), name).await?;
+    let answer = add(&Client::of(&node), name).await?;
     if node.json {
         return line(&answer.text());
     }
@@ -46,7 +46,7 @@ async fn added(name: &str, node: NodeArgs) -> Done {
 }
 
 async fn list(node: NodeArgs) -> Done {
-    let answer = Client::new(node.url, node.token).get("/v1/tenants").await?;
+    let answer = Client::of(&node).get("/v1/tenants").await?;
     if node.json {
         return line(&answer.text());
     }
@@ -59,7 +59,7 @@ async fn list(node: NodeArgs) -> Done {
 
 async fn remove(name: &str, yes: bool, node: NodeArgs) -> Done {
     confirm(&format!("Remove tenant {name} and its token?"), yes)?;
-    Client::new(node.url, node.token).delete(&format!("/v1/tenants/{}", escape(name))).await?;
+    Client::of(&node).delete(&format!("/v1/tenants/{}", escape(name))).await?;
     // The API's answer is empty.
     if node.json { Ok(()) } else { line(&format!("tenant {name} is gone")) }
 }

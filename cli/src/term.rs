@@ -12,6 +12,7 @@ pub struct Paint {
 
 impl Paint {
     /// Never any colour.
+    #[cfg(test)]
     pub const OFF: Paint = Paint { on: false };
 
     /// Colour when standard output is a terminal that wants it (`NO_COLOR`, `TERM=dumb`).
