@@ -1,6 +1,9 @@
 //! The admin API's answers, as far as the command line shows them. Fields that it does not show
 //! are not named here, so that a newer node can be talked to.
 
+use crate::deploy::MANIFEST;
+use isle_gateway::control::bundle::BundleError;
+use isle_gateway::control::manifest::ManifestError;
 use isle_wire::FailureDetail;
 use serde::Deserialize;
 
@@ -33,12 +36,14 @@ pub struct Function {
     pub startup_cpu_ms: Option<f64>,
 }
 
-/// `details` of a `deployment_refused`.
-#[derive(Debug, Default, Deserialize)]
+/// `details` of what is refused for its content (422).
+#[derive(Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub struct Refused {
     /// The function that cannot start, if it is about one.
     pub function: Option<String>,
+    /// The manifest's key, if it is about one.
+    pub key: Option<String>,
     /// `SyntaxError`, `Runtime.HandlerNotFound`, …
     pub error_type: Option<String>,
     /// What is wrong.
@@ -59,12 +64,29 @@ impl Refused {
         let FailureDetail { error_type, message, file, line, column, stack } = detail;
         Refused {
             function: Some(function.to_owned()),
+            key: None,
             error_type: Some(error_type),
             message: Some(message),
             file,
             line,
             column,
             stack,
+        }
+    }
+}
+
+impl From<BundleError> for Refused {
+    fn from(error: BundleError) -> Refused {
+        match error {
+            BundleError::Manifest(ManifestError { key, line, message }) => Refused {
+                file: Some(MANIFEST.to_owned()),
+                line: u32::try_from(line).ok(),
+                key: Some(key),
+                message: Some(message),
+                ..Refused::default()
+            },
+            BundleError::File(path, what) => Refused { file: Some(path), message: Some(what), ..Refused::default() },
+            error @ BundleError::TooLarge(..) => Refused { message: Some(error.to_string()), ..Refused::default() },
         }
     }
 }
@@ -87,6 +109,9 @@ pub struct App {
     pub deployment: String,
     /// When that became so, in ms since 1970.
     pub updated_at: i64,
+    /// Whether its stored content cannot be served.
+    #[serde(default)]
+    pub damaged: bool,
     /// Its functions.
     #[serde(default)]
     pub functions: Vec<Function>,

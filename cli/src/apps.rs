@@ -23,7 +23,8 @@ pub async fn list(node: NodeArgs) -> Done {
     let mut table = Table::new(&["APP", "TENANT", "DEPLOYMENT", "UPDATED", "FUNCTIONS"]);
     for app in apps {
         let functions: Vec<String> = app.functions.into_iter().map(|function| function.name).collect();
-        table.row([app.app, app.tenant, app.deployment, clock::utc(app.updated_at), functions.join(", ")]);
+        let functions = if app.damaged { "damaged: deploy again".to_owned() } else { functions.join(", ") };
+        table.row([app.app, app.tenant, app.deployment, clock::utc(app.updated_at), functions]);
     }
     print(&table, "no apps yet: `isle deploy` makes one")
 }

@@ -27,7 +27,7 @@ pub async fn run(args: DeployArgs) -> Done {
     report_skipped(&folder);
     let client = Client::of(&args.node);
     let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
-        Err(ClientError::Refused { error, .. }) if error.code == "deployment_refused" && !args.node.json => {
+        Err(ClientError::Refused { status: 422, error }) if !args.node.json => {
             let details = refused(&error);
             return Err(Failure::Report(refusal(&app, &details, &manifest, &folder.files, Paint::stderr())));
         }
@@ -173,6 +173,9 @@ pub fn refusal(app: &str, details: &Refused, manifest: &str, files: &BTreeMap<St
         }
         report.push_str(": ");
     }
+    if let Some(key) = details.key.as_deref().filter(|key| !key.is_empty()) {
+        report.push_str(&format!("`{}` ", harmless(key, false)));
+    }
     let message = harmless(details.message.as_deref().unwrap_or("it cannot start"), true);
     match &details.error_type {
         Some(kind) if !message.starts_with(kind.as_str()) => {
@@ -256,6 +259,18 @@ mod tests {
         assert_eq!(
             refusal("blog", &refused(&error), "", &files, Paint::OFF),
             "blog/hello: hello.js:3:10: SyntaxError: Unexpected identifier 'b'\n  1 | one\n  2 | two\n  3 | return a b;\n    |          ^",
+        );
+    }
+
+    #[test]
+    fn a_wrong_manifest_is_shown_like_wrong_code() {
+        let manifest = "app = \"blog\"\n\n[functions.hello]\nentyr = 1\n";
+        let error = isle_gateway::control::manifest::parse(manifest, &isle_wire::Limits::default()).unwrap_err();
+        let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error));
+        assert_eq!(
+            refusal("blog", &details, manifest, &BTreeMap::new(), Paint::OFF),
+            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits` or `env`\n\
+             \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
     }
 

@@ -9,7 +9,7 @@ use crate::clock;
 use crate::deploy::{refusal, report_skipped};
 use crate::failure::{Done, Failure};
 use crate::serve::{Stop, base_snapshot, executor, own_cells};
-use crate::term::{Paint, harmless, line, remark};
+use crate::term::{Paint, line, remark};
 use crate::watch::Watch;
 use isle_gateway::config::NodeConfig;
 use isle_gateway::node::{Mode, Node};
@@ -112,8 +112,9 @@ fn publish(source: &Source, code: &Code, node: &Node, caps: &Limits, begun: Inst
             tracing::debug!(took_us = begun.elapsed().as_micros() as u64, "published");
             Some(table)
         }
-        Err(message) => {
-            remark(&Paint::stderr().red(&harmless(&message, true)));
+        Err(details) => {
+            let paint = Paint::stderr();
+            remark(&refusal(source.name(), &details, &code.manifest, &code.folder.files, paint));
             None
         }
     }

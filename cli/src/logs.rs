@@ -33,6 +33,8 @@ fn shown(said: &LogLine, paint: Paint) -> String {
 
 /// A console line as terminals show it: `hello | text`, each further line of it indented alike.
 pub fn console(function: &str, level: &str, text: &str, paint: Paint) -> String {
+    // The node's own remarks come from no function.
+    let function = if function.is_empty() { "isle" } else { function };
     let text = harmless(text, true);
     let mut out = String::new();
     for (number, part) in text.trim_end_matches('\n').split('\n').enumerate() {

@@ -1,9 +1,10 @@
 //! What `isle dev` serves: one file, or a folder with an `isle.toml`, read anew at every save.
 
+use crate::api::Refused;
 use crate::deploy::{MANIFEST, read_manifest};
 use crate::failure::{Done, Failure};
 use crate::folder::{self, Folder};
-use isle_gateway::control::bundle::Bundle;
+use isle_gateway::control::bundle::{Bundle, BundleError};
 use isle_gateway::control::manifest;
 use isle_gateway::route::{FunctionVersion, RouteTable};
 use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
@@ -54,6 +55,14 @@ impl Source {
         }
     }
 
+    /// What people call it.
+    pub fn name(&self) -> &str {
+        let Source::File { entry: name, .. } = self else {
+            return self.root().file_name().and_then(|name| name.to_str()).unwrap_or(MANIFEST);
+        };
+        name
+    }
+
     /// The folder that paths are relative to.
     pub fn root(&self) -> &Path {
         let (Source::File { root, .. } | Source::Folder { root }) = self;
@@ -76,17 +85,18 @@ impl Source {
     /// The routes that the code asks for, for any host.
     ///
     /// # Errors
-    /// What is wrong with the manifest.
-    pub fn routes(&self, code: &Code, caps: &Limits) -> Result<RouteTable, String> {
+    /// What is wrong with the manifest or the files.
+    pub fn routes(&self, code: &Code, caps: &Limits) -> Result<RouteTable, Box<Refused>> {
         match self {
             Source::File { entry, .. } => Ok(RouteTable::single(Arc::new(only(entry, &code.folder.files, caps)))),
             Source::Folder { .. } => {
-                let manifest = manifest::parse(&code.manifest, caps).map_err(|error| error.to_string())?;
+                let refused = |error: BundleError| Box::new(Refused::from(error));
+                let manifest = manifest::parse(&code.manifest, caps).map_err(|error| refused(error.into()))?;
                 let app = manifest.app.clone();
-                let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX)
-                    .map_err(|error| error.to_string())?;
-                let built =
-                    bundle.build(TENANT, &app, TENANT, TENANT, caps).map_err(|error| format!("{MANIFEST}: {error}"))?;
+                let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX).map_err(refused)?;
+                let built = bundle
+                    .build(TENANT, &app, TENANT, TENANT, caps)
+                    .map_err(|error| Box::new(Refused { message: Some(error.to_string()), ..Refused::default() }))?;
                 Ok(RouteTable::any_host(built.routes))
             }
         }
@@ -171,7 +181,7 @@ mod tests {
         assert!(matches!(error, Failure::Said(text) if text.ends_with("no such file or folder")));
         let source = Source::Folder { root: root.path().to_owned() };
         let error = source.routes(&code("app = \"x\"\nfoo = 1\n", &[]), &Limits::default()).unwrap_err();
-        assert!(error.starts_with("isle.toml:2: "), "{error}");
+        assert_eq!((error.file.as_deref(), error.line), (Some("isle.toml"), Some(2)));
     }
 
     #[test]
