@@ -10,6 +10,7 @@
 
 pub mod bundle;
 pub mod manifest;
+pub mod store;
 pub mod tokens;
 
 use crate::route::{FunctionVersion, RouteTable};
