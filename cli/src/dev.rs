@@ -15,13 +15,15 @@ use isle_gateway::config::NodeConfig;
 use isle_gateway::node::{Mode, Node};
 use isle_gateway::route::RouteTable;
 use isle_wire::{FailureDetail, Limits, Outcome};
+use screen::Screen;
 use source::{Code, Source, differences};
+use std::io::IsTerminal;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tracing_subscriber::layer::SubscriberExt;
-use tracing_subscriber::util::SubscriberInitExt;
+use tokio::sync::watch::Sender;
+use tracing_subscriber::EnvFilter;
 
 /// Runs the command.
 ///
@@ -29,7 +31,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 /// What the user should read. Wrong code is no error here: it is shown, and served as an error.
 pub fn run(args: DevArgs) -> Done {
     let source = Source::at(&args.path)?;
-    tracing_subscriber::registry().with(screen::Screen::new(Paint::stdout())).init();
+    log_trouble()?;
     let base_snapshot = base_snapshot(&cache_folder()?)?;
     executor()?.block_on(serve(&source, &args, base_snapshot))
 }
@@ -45,9 +47,11 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     for address in node.public_addresses() {
         line(&format!("{} is at {}", args.path.display(), paint.bold(&format!("http://{address}/"))))?;
     }
-    let reloading = reload_for_ever(source, &node, &caps, paint);
+    let (live, code) = tokio::sync::watch::channel(Arc::default());
+    let screen = Screen::new(node.logs(), code, paint);
     let result = tokio::select! {
-        result = reloading => result,
+        result = reload_for_ever(source, &node, &caps, &live, paint) => result,
+        () = screen.show() => Err(Failure::OutputClosed),
         () = stop.asked() => Ok(()),
     };
     tokio::select! {
@@ -57,19 +61,21 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
 }
 
 /// Publishes what is there, and again at every change. Ends only by an error that is not the code's.
-async fn reload_for_ever(source: &Source, node: &Node, caps: &Limits, paint: Paint) -> Done {
+async fn reload_for_ever(source: &Source, node: &Node, caps: &Limits, live: &Sender<Arc<Code>>, paint: Paint) -> Done {
     let mut watch = Watch::new()?;
     watch.set(&[source.root().to_owned()].into())?;
-    let mut live: Option<Code> = None;
+    let mut first = true;
     loop {
         let mut changed_again = false;
         let begun = Instant::now();
         match read_and_watch(source, &mut watch) {
             Ok(code) => {
-                let changes = differences(live.as_ref().unwrap_or(&Code::default()), &code);
+                let changes = differences(&live.borrow(), &code);
                 if !changes.is_empty() {
                     report_skipped(&code.folder);
-                    if live.is_some() {
+                    let code = Arc::new(code);
+                    live.send_replace(Arc::clone(&code));
+                    if !std::mem::take(&mut first) {
                         line(&paint.dim(&format!("{} {changes} changed", clock::local_hms(clock::now_ms()))))?;
                     }
                     if let Some(table) = publish(source, &code, node, caps, begun) {
@@ -79,7 +85,6 @@ async fn reload_for_ever(source: &Source, node: &Node, caps: &Limits, paint: Pai
                             () = watch.changed() => changed_again = true,
                         }
                     }
-                    live = Some(code);
                 }
             }
             // A folder that is gone for a moment (a checkout, a rename) comes back.
@@ -140,6 +145,16 @@ async fn check(code: &Code, node: &Node, table: &RouteTable) {
         let details = Refused::of(name, detail);
         remark(&refusal(&function.spec.app, &details, &code.manifest, &code.folder.files, Paint::stderr()));
     }
+}
+
+/// Requests and console lines have their own way to the screen; this is for what the node itself
+/// finds worth a warning. `ISLE_LOG` asks for more.
+fn log_trouble() -> Done {
+    let filter = EnvFilter::builder().with_env_var("ISLE_LOG").with_default_directive(tracing::Level::WARN.into());
+    let filter = filter.from_env().map_err(|error| Failure::said(format!("ISLE_LOG: {error}")))?;
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+    Ok(())
 }
 
 /// Where snapshots are kept between runs: the user's cache, else a folder of this user's own below

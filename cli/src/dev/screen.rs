@@ -1,157 +1,152 @@
-//! What `isle dev` shows: each request as one line, each console line with its function's name.
-//!
-//! The node says what happens through `tracing`; this is the subscriber that turns those events
-//! into lines for a person. Targets and fields are the node's.
+//! What `isle dev` shows: each request as one line, each console line with its function's name,
+//! each failure with its place in the code.
 
+use super::source::Code;
+use crate::api::Refused;
 use crate::clock;
+use crate::deploy::refusal;
 use crate::logs::console;
-use crate::term::{Paint, harmless, line, remark};
+use crate::term::{Paint, harmless, line};
+use isle_gateway::control::LogLine;
+use isle_gateway::logs::{LogBus, RequestLine};
+use isle_wire::{FailureDetail, Outcome, StartKind};
+use std::sync::Arc;
 use std::time::Duration;
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, watch};
 
-/// Target of the one event per request.
-const REQUEST: &str = "isle::request";
-/// Target of functions' console lines.
-const CONSOLE: &str = "isle::console";
-
-/// Prints events.
+/// A view of everything that happens on a node.
 pub struct Screen {
+    requests: broadcast::Receiver<Arc<RequestLine>>,
+    console: broadcast::Receiver<LogLine>,
+    /// The code that is live: failures point into it.
+    code: watch::Receiver<Arc<Code>>,
     paint: Paint,
 }
 
 impl Screen {
-    /// A screen in these colours.
-    pub fn new(paint: Paint) -> Screen {
-        Screen { paint }
+    /// A view of what happens from now on.
+    pub fn new(logs: &LogBus, code: watch::Receiver<Arc<Code>>, paint: Paint) -> Screen {
+        Screen { requests: logs.requests(), console: logs.console(), code, paint }
     }
-}
 
-impl<S: Subscriber> Layer<S> for Screen {
-    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let metadata = event.metadata();
-        let mut fields = Fields::default();
-        event.record(&mut fields);
-        // A screen that cannot be written to is not the node's problem.
-        match metadata.target() {
-            REQUEST => drop(line(&request(&fields, clock::now_ms(), self.paint))),
-            CONSOLE => {
-                drop(line(&console(fields.text("function"), fields.text("level"), fields.text("text"), self.paint)))
+    /// Shows it, for as long as the node lives and the terminal is there.
+    pub async fn show(mut self) {
+        loop {
+            let shown = tokio::select! {
+                // A function's lines come before the end of the request that made it print them.
+                biased;
+                said = self.console.recv() => match said {
+                    Ok(said) => console(&said.function, said.level.as_str(), &said.text, self.paint),
+                    Err(RecvError::Lagged(count)) => self.skipped(count, "lines of console output"),
+                    Err(RecvError::Closed) => return,
+                },
+                ended = self.requests.recv() => match ended {
+                    Ok(ended) => request(&ended, clock::now_ms(), &self.code.borrow(), self.paint),
+                    Err(RecvError::Lagged(count)) => self.skipped(count, "requests"),
+                    Err(RecvError::Closed) => return,
+                },
+            };
+            if line(&shown).is_err() {
+                return;
             }
-            _ if *metadata.level() <= Level::WARN => remark(&trouble(&fields, *metadata.level(), self.paint)),
-            _ => {}
         }
     }
+
+    fn skipped(&self, count: u64, what: &str) -> String {
+        self.paint.yellow(&format!("{count} {what} came faster than they could be shown"))
+    }
 }
 
-/// `12:01:02 GET /hello 200 1.3 ms warm`, and the outcome's word when it is not `ok`.
-fn request(fields: &Fields, now_ms: i64, paint: Paint) -> String {
-    let status = fields.text("status");
-    let status = match status.as_bytes().first() {
-        Some(b'2') => paint.green(status),
-        Some(b'3') => paint.cyan(status),
-        Some(b'4') => paint.yellow(status),
-        _ => paint.red(status),
+/// `12:01:02 GET /hello 200 1.3 ms warm`, and the outcome with its reason when it is not `ok`.
+fn request(ended: &RequestLine, now_ms: i64, code: &Code, paint: Paint) -> String {
+    let status = ended.status.to_string();
+    let status = match ended.status {
+        200..=299 => paint.green(&status),
+        300..=399 => paint.cyan(&status),
+        400..=499 => paint.yellow(&status),
+        _ => paint.red(&status),
     };
-    let took = Duration::from_micros(fields.number("total_us"));
     let mut shown = format!(
         "{} {} {} {status} {}",
         paint.dim(&clock::local_hms(now_ms)),
-        paint.bold(&harmless(fields.text("method"), false)),
-        harmless(fields.text("path"), false),
-        clock::duration(took),
+        paint.bold(&harmless(&ended.method, false)),
+        harmless(&ended.path, false),
+        clock::duration(Duration::from_micros(ended.total_us)),
     );
-    let start = fields.text("start");
-    if start != "none" && !start.is_empty() {
-        shown.push(' ');
-        shown.push_str(&if start == "warm" { paint.dim(start) } else { paint.cyan(start) });
+    match ended.start {
+        StartKind::None => {}
+        StartKind::Warm => shown.push_str(&format!(" {}", paint.dim(StartKind::Warm.as_str()))),
+        cold => shown.push_str(&format!(" {}", paint.cyan(cold.as_str()))),
     }
-    let outcome = fields.text("outcome");
-    if outcome != "ok" && !outcome.is_empty() {
-        shown.push(' ');
-        shown.push_str(&paint.red(outcome));
+    if ended.outcome != Outcome::Ok {
+        shown.push_str(&format!(" {}", paint.red(ended.outcome.as_str())));
     }
-    let detail = fields.text("detail");
-    if !detail.is_empty() {
-        for part in harmless(detail, true).lines() {
-            shown.push_str(&format!("\n  {}", paint.red(part)));
-        }
+    if let Ok(detail) = serde_json::from_slice::<FailureDetail>(&ended.detail) {
+        let details = Refused::of(&ended.function, detail);
+        shown.push('\n');
+        shown.push_str(&refusal(&ended.app, &details, &code.manifest, &code.folder.files, paint));
     }
     shown
-}
-
-/// Anything else worth a developer's attention.
-fn trouble(fields: &Fields, level: Level, paint: Paint) -> String {
-    let word = if level == Level::ERROR { paint.red("error") } else { paint.yellow("warning") };
-    let mut shown = format!("{word}: {}", fields.text("message"));
-    for (name, value) in fields.0.iter().filter(|(name, _)| *name != "message") {
-        shown.push_str(&format!(" {name}={}", harmless(value, false)));
-    }
-    shown
-}
-
-/// An event's fields as text: an event is a line on a screen, so speed is of no concern.
-#[derive(Default)]
-struct Fields(Vec<(&'static str, String)>);
-
-impl Fields {
-    fn text(&self, name: &str) -> &str {
-        self.0.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
-    }
-
-    fn number(&self, name: &str) -> u64 {
-        self.text(name).parse().unwrap_or(0)
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        self.0.push((field.name(), format!("{value:?}")));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.0.push((field.name(), value.to_owned()));
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use isle_wire::Timing;
 
-    fn fields(list: &[(&'static str, &str)]) -> Fields {
-        Fields(list.iter().map(|(name, value)| (*name, (*value).to_owned())).collect())
+    fn ended() -> RequestLine {
+        RequestLine {
+            request_id: "r".to_owned(),
+            tenant: "dev".to_owned(),
+            app: "blog".to_owned(),
+            function: "hello".to_owned(),
+            method: "GET".to_owned(),
+            path: "/hello".to_owned(),
+            status: 200,
+            outcome: Outcome::Ok,
+            start: StartKind::Warm,
+            total_us: 1_349,
+            timing: Timing::default(),
+            detail: bytes::Bytes::new(),
+        }
     }
 
     #[test]
     fn a_request_is_one_line() {
-        let fields = fields(&[
-            ("method", "GET"),
-            ("path", "/hello"),
-            ("status", "200"),
-            ("total_us", "1349"),
-            ("start", "warm"),
-            ("outcome", "ok"),
-        ]);
-        let shown = request(&fields, 0, Paint::OFF);
+        let shown = request(&ended(), 0, &Code::default(), Paint::OFF);
         assert_eq!(&shown[8..], " GET /hello 200 1.3 ms warm");
+        let none = RequestLine { status: 404, outcome: Outcome::NoRoute, start: StartKind::None, ..ended() };
+        assert_eq!(&request(&none, 0, &Code::default(), Paint::OFF)[8..], " GET /hello 404 1.3 ms no_route");
     }
 
     #[test]
-    fn a_failure_is_named_and_told() {
-        let fields = fields(&[
-            ("method", "GET"),
-            ("path", "/\u{1b}[2J"),
-            ("status", "500"),
-            ("total_us", "900"),
-            ("start", "pooled"),
-            ("outcome", "handler_threw"),
-            ("detail", "hello.js:3:1: TypeError: x is not a function\n    at handler"),
-        ]);
-        let shown = request(&fields, 0, Paint::OFF);
+    fn a_failure_points_into_the_code() {
+        let mut code = Code::default();
+        code.folder.files.insert("hello.js".to_owned(), "a;\nx();\n".to_owned());
+        let detail = FailureDetail {
+            error_type: "TypeError".to_owned(),
+            message: "x is not a function".to_owned(),
+            file: Some("hello.js".to_owned()),
+            line: Some(2),
+            column: Some(1),
+            stack: None,
+        };
+        let failed = RequestLine {
+            path: "/\u{1b}[2J".to_owned(),
+            status: 500,
+            outcome: Outcome::HandlerThrew,
+            start: StartKind::Pooled,
+            detail: serde_json::to_vec(&detail).unwrap().into(),
+            ..ended()
+        };
         assert_eq!(
-            &shown[8..],
-            " GET /\\u{1b}[2J 500 0.90 ms pooled handler_threw\n  hello.js:3:1: TypeError: x is not a function\n      at handler",
+            &request(&failed, 0, &code, Paint::OFF)[8..],
+            " GET /\\u{1b}[2J 500 1.3 ms pooled handler_threw\n\
+             blog/hello: hello.js:2:1: TypeError: x is not a function\n\
+             \x20 1 | a;\n\
+             \x20 2 | x();\n\
+             \x20   | ^",
         );
     }
 }
