@@ -8,3 +8,4 @@ pub mod isolate;
 pub mod snapshot;
 
 pub use ext::ConsoleSink;
+pub mod cell;
