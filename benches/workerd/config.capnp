@@ -15,12 +15,12 @@ const config :Workerd.Config = (
 );
 
 const hello :Workerd.Worker = (
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-10-01",
   modules = [(name = "hello.js", esModule = embed "hello.js")],
 );
 
 const json :Workerd.Worker = (
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-10-01",
   modules = [
     (name = "json.js", esModule = embed "json.js"),
     (name = "record.js", esModule = embed "../functions/record.js"),
@@ -28,6 +28,6 @@ const json :Workerd.Worker = (
 );
 
 const echo :Workerd.Worker = (
-  compatibilityDate = "2026-11-01",
+  compatibilityDate = "2026-10-01",
   modules = [(name = "echo.js", esModule = embed "echo.js")],
 );
