@@ -23,15 +23,10 @@ serve: v8 ## Build a release and run a node on loopback with example functions o
 	@cargo build --release -p isle
 	@exec "$(target)/release/isle" serve --demo $(ARGS)
 
-# Binaries and tests are built in one go first: tests start the real `isle` binary, which running them alone does not
-# build, and building it alone would choose other features of shared crates and compile those twice.
+# Plain cargo test, which runs one test program after the other: those in js-tests share one node among many tests, and
+# some hold other tenants' latency against a clock.
 test: v8 ## Run all tests
-	@cargo build --workspace --bins --tests
-	@if cargo nextest --version >/dev/null 2>&1; then \
-	  cargo nextest run --workspace --no-fail-fast $(ARGS) && cargo test --workspace --doc; \
-	else \
-	  cargo test --workspace --no-fail-fast $(ARGS); \
-	fi
+	@cargo test --workspace --no-fail-fast $(ARGS)
 
 lint: v8 ## Formatting and clippy, warnings denied
 	@cargo fmt --all --check
