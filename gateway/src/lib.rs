@@ -1,2 +1,5 @@
 //! The gateway: from a stranger's connection to a handler's response, and back. No V8 in here.
 #![forbid(unsafe_code)]
+
+pub mod control;
+pub mod route;

@@ -1,1 +1,186 @@
 //! Route: host, method and path → function version. Pure; no I/O.
+//!
+//! The host's label picks the app, the app's [`AppRoutes`] pick the function (R54, R57). Tables are
+//! built when something is deployed and never change afterwards; a request takes the current one
+//! from [`Routes`] and keeps it, so that a deploy never disturbs a request in flight.
+//!
+//! Choices where the contract is silent:
+//! - `/a/` and `/a` are different paths; `/a/{proxy+}` matches neither, it needs one character.
+//! - A `{parameter}` needs at least one character, too.
+//! - A path is split at `/` before it is percent-decoded, so `%2F` never splits a segment; `%` that
+//!   starts no valid escape stands for itself. Dot segments are not resolved.
+//! - `HEAD` takes a `GET` route when no `HEAD` or `ANY` route fits; `$default` comes after that.
+//! - A path that does not begin with `/` (`OPTIONS *`) reaches only `$default`.
+
+mod decode;
+mod pattern;
+#[cfg(test)]
+mod tests;
+mod trie;
+
+pub use pattern::{Pattern, PatternError, ROUTE_BYTES_MAX, ROUTE_SEGMENTS_MAX};
+pub use trie::{AppRoutes, DuplicateRoute};
+
+use bytes::Bytes;
+use isle_wire::FunctionSpec;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The longest host label, and so the longest app name, in bytes.
+pub const LABEL_BYTES_MAX: usize = 63;
+
+/// One function of one deployment, ready to be loaded into a cell.
+#[derive(Debug)]
+pub struct FunctionVersion {
+    /// Unique in this process, never 0.
+    pub id: u64,
+    /// What the function is, *without* its modules: their text is kept once, in `spec_json`.
+    pub spec: FunctionSpec,
+    /// The whole [`FunctionSpec`], modules included, as the JSON that a cell is sent.
+    pub spec_json: Bytes,
+    /// Whose cell runs it: its tenant, or the tenant's trust group.
+    pub cell_group: String,
+}
+
+impl FunctionVersion {
+    /// Encodes `spec` and gives it an id.
+    pub fn new(mut spec: FunctionSpec, cell_group: String) -> FunctionVersion {
+        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+        let spec_json = serde_json::to_vec(&spec).expect("maps with string keys always encode");
+        spec.modules = BTreeMap::new();
+        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
+        FunctionVersion { id, spec, spec_json: spec_json.into(), cell_group }
+    }
+}
+
+/// The function that a request goes to.
+#[derive(Clone, Debug)]
+pub struct Matched {
+    /// The function.
+    pub function: Arc<FunctionVersion>,
+    /// The route as the manifest has it: `GET /hello/{name}` or `$default`.
+    pub route_key: Bytes,
+    /// Names and percent-decoded values, in the order of the route. Values are bytes: a client
+    /// may send escapes that are no UTF-8.
+    pub path_parameters: Vec<(Bytes, Bytes)>,
+}
+
+/// Every route of every app of this node.
+#[derive(Clone, Debug, Default)]
+pub struct RouteTable {
+    /// `.localhost`: what follows the app's label, in lower case.
+    suffix: Box<str>,
+    apps: HashMap<Box<str>, Arc<AppRoutes>>,
+    /// Where hosts go that name no app: only `isle dev` sets it.
+    any_host: Option<Arc<AppRoutes>>,
+}
+
+impl RouteTable {
+    /// A table without apps: they are reached at `<app>.<base_domain>`.
+    pub fn new(base_domain: &str) -> RouteTable {
+        let suffix = format!(".{}", base_domain.trim_matches('.').to_ascii_lowercase());
+        RouteTable { suffix: suffix.into(), ..RouteTable::default() }
+    }
+
+    /// Sends every host and every path to one function.
+    pub fn single(function: Arc<FunctionVersion>) -> RouteTable {
+        Self::any_host(Arc::new(AppRoutes::only(function)))
+    }
+
+    /// Sends every host to one app.
+    pub fn any_host(app: Arc<AppRoutes>) -> RouteTable {
+        RouteTable { any_host: Some(app), ..RouteTable::default() }
+    }
+
+    /// Puts `routes` in the place of the app's routes. `app` is a lower-case DNS label.
+    pub fn set(&mut self, app: &str, routes: Arc<AppRoutes>) {
+        self.apps.insert(app.into(), routes);
+    }
+
+    /// Takes the app's routes out, if it has any.
+    pub fn remove(&mut self, app: &str) -> Option<Arc<AppRoutes>> {
+        self.apps.remove(app)
+    }
+
+    /// The app's routes.
+    pub fn app(&self, app: &str) -> Option<&Arc<AppRoutes>> {
+        self.apps.get(app)
+    }
+
+    /// Picks the function for a request. `host` has no port and any case; a trailing dot is
+    /// tolerated. `path` is as the client sent it, without the query.
+    pub fn route(&self, host: &str, method: &str, path: &str) -> Option<Matched> {
+        let app = self.by_host(host).or(self.any_host.as_ref())?;
+        app.route(method, path)
+    }
+
+    fn by_host(&self, host: &str) -> Option<&Arc<AppRoutes>> {
+        let host = host.strip_suffix('.').unwrap_or(host).as_bytes();
+        let (label, suffix) = host.split_at_checked(host.len().checked_sub(self.suffix.len())?)?;
+        if !suffix.eq_ignore_ascii_case(self.suffix.as_bytes()) {
+            return None;
+        }
+        let mut lower = [0; LABEL_BYTES_MAX];
+        let lower = lower.get_mut(..label.len())?;
+        lower.copy_from_slice(label);
+        lower.make_ascii_lowercase();
+        self.apps.get(std::str::from_utf8(lower).ok()?)
+    }
+
+    /// Every function that some route of the table leads to, once each.
+    pub fn functions(&self) -> impl Iterator<Item = &Arc<FunctionVersion>> {
+        self.apps.values().chain(&self.any_host).flat_map(|app| app.functions())
+    }
+}
+
+/// The current table: read by every request, replaced by every deploy.
+#[derive(Debug, Default)]
+pub struct Routes(RwLock<Arc<RouteTable>>);
+
+impl Routes {
+    /// Starts with this table.
+    pub fn new(table: Arc<RouteTable>) -> Routes {
+        Routes(RwLock::new(table))
+    }
+
+    /// The table as it is now. It never changes; a later deploy stores another.
+    pub fn load(&self) -> Arc<RouteTable> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts `table` in the place of the current one, for requests that come from now on.
+    pub fn store(&self, table: Arc<RouteTable>) {
+        let old = std::mem::replace(&mut *self.0.write().unwrap_or_else(PoisonError::into_inner), table);
+        // Freed here, outside the lock: it may be the last owner of a whole deployment's text.
+        drop(old);
+    }
+}
+
+/// Entry for a fuzzer: lines of routes, an empty line, then `METHOD path`. Never panics.
+#[doc(hidden)]
+pub fn fuzz_one(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (routes, request) = text.split_once("\n\n").unwrap_or(("", &text));
+    let function = Arc::new(FunctionVersion::new(
+        FunctionSpec {
+            tenant: String::new(),
+            app: String::new(),
+            function: String::new(),
+            deployment: String::new(),
+            entry: String::new(),
+            modules: BTreeMap::new(),
+            env: BTreeMap::new(),
+            limits: isle_wire::Limits::default(),
+        },
+        String::new(),
+    ));
+    let patterns = routes.lines().filter_map(|line| Pattern::parse(line).ok());
+    if let Ok(app) = AppRoutes::build(patterns.map(|pattern| (pattern, function.clone()))) {
+        let (method, path) = request.split_once(' ').unwrap_or((request, "/"));
+        let mut table = RouteTable::new("localhost");
+        table.set("a", Arc::new(app));
+        table.route("a.localhost", method, path);
+        table.route(path, method, path);
+    }
+}

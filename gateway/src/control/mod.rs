@@ -1,0 +1,55 @@
+//! Control: who may deploy what, what is deployed, and the REST API over it.
+//!
+//! ```text
+//!   api ──▶ manifest ──▶ Plane::check (each function once) ──▶ store (SQLite + blobs) ──▶ Plane::publish
+//! ```
+//!
+//! A deployment is checked whole, then committed whole, then published whole; whichever step
+//! refuses, the one before it keeps serving. What a node serves after a restart is exactly what
+//! `store` has: nothing else is kept.
+
+pub mod bundle;
+pub mod manifest;
+pub mod store;
+pub mod tokens;
+
+use crate::route::{FunctionVersion, RouteTable};
+use isle_wire::{ConsoleLevel, LoadReply};
+use std::future::Future;
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// A line of a function's console, as tenants see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// When it was written, in ms since the Unix epoch.
+    pub time_ms: u64,
+    /// The request it belongs to; empty when it was written during start-up.
+    pub request_id: String,
+    /// Whose function wrote it.
+    pub tenant: String,
+    /// The function's app.
+    pub app: String,
+    /// The function.
+    pub function: String,
+    /// How loud.
+    pub level: ConsoleLevel,
+    /// The text, without a line end.
+    pub text: String,
+}
+
+/// What control needs of the data plane. Tests bring one without cells.
+pub trait Plane: Send + Sync + 'static {
+    /// Starts the function once, in a throw-away cell, and says whether it can serve.
+    fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send;
+
+    /// From the next request on, this table is the one; what it lacks is unloaded.
+    fn publish(&self, table: Arc<RouteTable>);
+
+    /// Drops the function's idle isolates.
+    fn evict(&self, function: &FunctionVersion);
+
+    /// The newest lines of an app, oldest first, and those that come from now on. The receiver may
+    /// carry other apps' lines too; who reads it filters.
+    fn logs(&self, tenant: &str, app: &str) -> (Vec<LogLine>, broadcast::Receiver<LogLine>);
+}
