@@ -14,6 +14,19 @@ export const handler = async () => {
     memory: attempt(() => new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer),
     module: attempt(() => new WebAssembly.Instance(new WebAssembly.Module(sharedModule)).exports.m.buffer),
     constructed: attempt(() => new (new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true }).buffer.constructor)(8)),
+    // Not shared when it is checked, shared when it is made.
+    undecided: attempt(() => {
+      let reads = 0;
+      const shared = { get shared() { return ++reads > 1; } };
+      return new WebAssembly.Memory({ __proto__: shared, initial: 1, maximum: 1 }).buffer;
+    }),
+    reflected: attempt(() => Reflect.construct(WebAssembly.Memory, [{ initial: 1, maximum: 1, shared: true }], Object).buffer),
+    subclass: attempt(() => new (class extends WebAssembly.Memory {})({ initial: 1, maximum: 1, shared: true }).buffer),
+    // What the function made by a module calls its constructor is the same one.
+    ownConstructor: attempt(() => {
+      const memory = new WebAssembly.Memory({ initial: 1 });
+      return new memory.constructor({ initial: 1, maximum: 1, shared: true }).buffer;
+    }),
   };
   return {
     global: typeof SharedArrayBuffer,
