@@ -141,7 +141,9 @@ impl Cell {
         let mut entry = Entry { cell: self.clone(), making: announce.is_some() };
         let cell = self.clone();
         let thread = std::thread::Builder::new().name("isolate".to_owned()).spawn(move || {
-            let Ok(executor) = tokio::runtime::Builder::new_current_thread().enable_time().build() else { return };
+            // One helper thread: what crypto runs there is outside the isolate's CPU clock.
+            let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
+            let Ok(executor) = executor else { return };
             let entered = executor.enter();
             let console = Console::new(cell.outbox.clone());
             let isolate = Isolate::new(cell.base, heap_bytes, Box::new(Sink(console.clone())));
@@ -163,6 +165,7 @@ impl Cell {
                 resident::run(&cell, &executor, isolate, console, number, assignment);
             }
             drop(entered);
+            executor.shutdown_background();
             drop(entry);
         });
         if let Err(error) = thread {

@@ -16,6 +16,7 @@
     ObjectSetPrototypeOf,
     ReflectApply,
     ReflectConstruct,
+    ReflectGetOwnPropertyDescriptor,
     SafeMap,
     TypeError,
   } = primordials;
@@ -77,6 +78,21 @@
     } }[name];
   }
 
+  // Work that runs outside the isolate's thread is outside its CPU clock, so its size has a limit.
+  const ITERATIONS_MAX = 1_000_000, MODULUS_BITS_MAX = 4_096;
+  const bounded = (algorithm) => {
+    if (algorithm === null || typeof algorithm !== "object") return algorithm;
+    const copy = { ...algorithm };
+    if (copy.iterations > ITERATIONS_MAX) {
+      throw new domException.DOMException(`iterations may be ${ITERATIONS_MAX} at most`, "NotSupportedError");
+    }
+    if (copy.modulusLength > MODULUS_BITS_MAX) {
+      throw new domException.DOMException(`modulusLength may be ${MODULUS_BITS_MAX} at most`, "NotSupportedError");
+    }
+    return copy;
+  };
+  const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
+
   const subtleFacade = { __proto__: cryptoScript.SubtleCrypto.prototype };
   for (
     const name of [
@@ -88,9 +104,10 @@
       __proto__: null,
       configurable: true,
       writable: true,
-      value: { [name](...args) {
+      value: { async [name](...args) {
         const target = cryptoScript.crypto.subtle;
-        return ReflectApply(target[name], target, args);
+        if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
+        return await ReflectApply(target[name], target, args);
       } }[name],
     });
   }
@@ -205,13 +222,18 @@
   event.saveGlobalThisReference(globalThis);
   event.setEventTargetData(globalThis);
 
+  const MEMORY_MEMBERS = ["initial", "minimum", "maximum", "shared", "address", "index"];
+
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
   let fixed;
   class Context {
-    #deadline;
     constructor(requestId, deadline) {
-      this.#deadline = deadline;
+      // An own function without `this`: people take it out of the object and copy the object.
+      this.getRemainingTimeInMillis = () => {
+        const left = deadline - DateNow();
+        return left > 0 ? left : 0;
+      };
       this.callbackWaitsForEmptyEventLoop = true;
       this.functionName = fixed.functionName;
       this.functionVersion = fixed.functionVersion;
@@ -224,10 +246,6 @@
       this.clientContext = undefined;
       this.tenantId = undefined;
       this.env = fixed.env;
-    }
-    getRemainingTimeInMillis() {
-      const left = this.#deadline - DateNow();
-      return left > 0 ? left : 0;
     }
   }
 
@@ -245,11 +263,35 @@
       }
       if (WebAssembly !== undefined) {
         const { Memory } = WebAssembly;
+        const refuse = () => {
+          throw new TypeError("shared WebAssembly memory is not available");
+        };
         const Unshared = function Memory_(descriptor) {
           if (new.target === undefined) throw new TypeError("WebAssembly.Memory must be invoked with 'new'");
-          if (descriptor?.shared) throw new TypeError("shared WebAssembly memory is not available");
-          return ReflectConstruct(Memory, [descriptor], new.target);
+          if (descriptor === null || typeof descriptor !== "object") {
+            return ReflectConstruct(Memory, [descriptor], new.target);
+          }
+          // Each member is read once, so that it cannot say one thing here and another to V8.
+          const copy = { __proto__: null };
+          for (let i = 0; i < MEMORY_MEMBERS.length; i++) {
+            const value = descriptor[MEMORY_MEMBERS[i]];
+            if (value !== undefined) copy[MEMORY_MEMBERS[i]] = value;
+          }
+          if (copy.shared) refuse();
+          return ReflectConstruct(Memory, [copy], new.target);
         };
+        // A module can declare shared memory of its own and export it.
+        const unshared = (get) => function () {
+          const buffer = ReflectApply(get, this, []);
+          return core.isSharedArrayBuffer(buffer) ? refuse() : buffer;
+        };
+        const buffer = ReflectGetOwnPropertyDescriptor(Memory.prototype, "buffer");
+        ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get: unshared(buffer.get) });
+        for (const name of ["toFixedLengthBuffer", "toResizableBuffer"]) {
+          if (typeof Memory.prototype[name] === "function") {
+            Memory.prototype[name] = unshared(Memory.prototype[name]);
+          }
+        }
         ObjectDefineProperty(Unshared, "name", { __proto__: null, value: "Memory", configurable: true });
         ObjectDefineProperty(Unshared, "prototype", { __proto__: null, value: Memory.prototype, writable: false });
         ObjectDefineProperty(Memory.prototype, "constructor", {

@@ -325,7 +325,7 @@ fn evaluate(runtime: &mut JsRuntime, spec: &FunctionSpec) -> Result<Evaluated, F
         }
         None => {
             let detail = match scope.exception() {
-                Some(exception) => startup_detail(detail_of(scope, exception), spec),
+                Some(exception) => startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, exception)), spec),
                 None => FailureDetail { error_type: "Runtime.Unknown".into(), ..Default::default() },
             };
             Err(Failure { outcome: Outcome::StartupFailed, detail })
@@ -356,7 +356,7 @@ fn adopt(
     let promise = v8::Local::new(scope, promise);
     if promise.state() == v8::PromiseState::Rejected {
         let error = promise.result(scope);
-        let detail = startup_detail(detail_of(scope, error), spec);
+        let detail = startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, error)), spec);
         return Err(Failure { outcome: Outcome::StartupFailed, detail });
     }
     let not_found = |message: String| {
@@ -527,7 +527,11 @@ fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::
     let cut = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
     if !exception.is_native_error() {
         let error_type = exception.type_of(scope).to_rust_string_lossy(scope);
-        let message = if exception.is_object() { String::from("(an object)") } else { exception.to_rust_string_lossy(scope) };
+        let message = match v8::Local::<v8::Symbol>::try_from(exception) {
+            Ok(symbol) => symbol.description(scope).to_rust_string_lossy(scope),
+            Err(_) if exception.is_object() => String::from("(an object)"),
+            Err(_) => exception.to_rust_string_lossy(scope),
+        };
         return FailureDetail { error_type, message: cut(&message), ..Default::default() };
     }
     let error = JsError::from_v8_exception(scope, exception);

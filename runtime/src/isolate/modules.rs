@@ -5,7 +5,7 @@
 //! its own.
 
 use deno_core::v8;
-use isle_wire::{FunctionSpec, ModuleKind, ModuleSource};
+use isle_wire::{FailureDetail, FunctionSpec, ModuleKind, ModuleSource};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,6 +16,8 @@ const SCHEME: &str = "file:///";
 struct Graph {
     sources: BTreeMap<String, ModuleSource>,
     modules: HashMap<String, v8::Global<v8::Module>>,
+    /// Why the last import was refused, with its place, which an exception of ours cannot carry.
+    refusal: Option<FailureDetail>,
     /// Path by identity hash; hashes can collide, so the module is compared too.
     paths: HashMap<i32, Vec<(v8::Global<v8::Module>, String)>>,
 }
@@ -40,6 +42,11 @@ pub fn install(isolate: &mut v8::Isolate) {
     isolate.set_host_initialize_import_meta_object_callback(fill_import_meta);
 }
 
+/// Why the last import was refused, if that is what failed.
+pub fn take_refusal() -> Option<FailureDetail> {
+    GRAPH.with_borrow_mut(|graph| graph.refusal.take())
+}
+
 /// Compiles and links the entry and all it imports. `None` leaves an exception in the caller's
 /// `TryCatch`.
 pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, spec: &FunctionSpec) -> Option<v8::Local<'s, v8::Module>> {
@@ -47,6 +54,18 @@ pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, spec: &FunctionSpec) -> Option
     let entry = compile_graph(scope, &spec.entry)?;
     entry.instantiate_module(scope, resolve)?;
     Some(entry)
+}
+
+/// Adds the place of the import statement to what was refused.
+fn place_refusal(file: &str, location: &v8::Location) {
+    GRAPH.with_borrow_mut(|graph| {
+        if let Some(refusal) = &mut graph.refusal {
+            refusal.file = Some(file.to_owned());
+            // V8 counts from 0.
+            refusal.line = u32::try_from(location.get_line_number() + 1).ok();
+            refusal.column = u32::try_from(location.get_column_number() + 1).ok();
+        }
+    });
 }
 
 fn throw(scope: &mut v8::PinScope<'_, '_>, name: &str, message: &str) {
@@ -60,6 +79,9 @@ fn throw(scope: &mut v8::PinScope<'_, '_>, name: &str, message: &str) {
     {
         object.set(scope, key.into(), value.into());
     }
+    let refusal =
+        FailureDetail { error_type: name.to_owned(), message: message.to_owned(), ..FailureDetail::default() };
+    GRAPH.with_borrow_mut(|graph| graph.refusal = Some(refusal));
     scope.throw_exception(error);
 }
 
@@ -115,9 +137,13 @@ fn compile_graph<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8:
             let Some(request) = requests.get(scope, index) else { continue };
             let Ok(request) = v8::Local::<v8::ModuleRequest>::try_from(request) else { continue };
             let specifier = request.get_specifier().to_rust_string_lossy(scope);
-            let target = locate(scope, &specifier, &referrer)?;
             let attributes = request.get_import_attributes();
-            check_attributes(scope, attributes, 3, &target, &referrer)?;
+            let target = locate(scope, &specifier, &referrer)
+                .and_then(|target| check_attributes(scope, attributes, 3, &target, &referrer).map(|()| target));
+            let Some(target) = target else {
+                place_refusal(&referrer, &module.source_offset_to_location(request.get_source_offset()));
+                return None;
+            };
             if !GRAPH.with_borrow(|graph| graph.modules.contains_key(&target)) {
                 let module = compile(scope, &target)?;
                 waiting.push((target, module));
@@ -219,16 +245,43 @@ fn evaluate_json<'s>(
     let path = path_of(scope, module)?;
     let source = GRAPH.with_borrow(|graph| graph.sources.get(&path).cloned())?;
     let text = v8::String::new(scope, &source.text)?;
-    let Some(value) = v8::json::parse(scope, text) else {
-        throw(scope, "SyntaxError", &format!("{path} is not valid JSON"));
-        return None;
-    };
+    let Some(value) = parse_json(scope, text, &path) else { return None };
     let default = v8::String::new(scope, "default")?;
     module.set_synthetic_module_export(scope, default, value)?;
     let resolver = v8::PromiseResolver::new(scope)?;
     let nothing = v8::undefined(scope);
     resolver.resolve(scope, nothing.into());
     Some(resolver.get_promise(scope).into())
+}
+
+/// Parses a JSON module; what is wrong with it is told with its file and line.
+fn parse_json<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    path: &str,
+) -> Option<v8::Local<'s, v8::Value>> {
+    v8::tc_scope!(let scope, scope);
+    if let Some(value) = v8::json::parse(scope, text) {
+        return Some(value);
+    }
+    let error = scope.exception()?;
+    let message = error.to_rust_string_lossy(scope);
+    let message = message.strip_prefix("SyntaxError: ").unwrap_or(&message).to_owned();
+    let number_after = |word: &str| -> Option<u32> {
+        let digits = message.rsplit_once(word)?.1;
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let refusal = FailureDetail {
+        error_type: "SyntaxError".to_owned(),
+        file: Some(path.to_owned()),
+        line: Some(number_after("line ").unwrap_or(1)),
+        column: Some(number_after("column ").unwrap_or(1)),
+        message: format!("{path}: {message}"),
+        stack: None,
+    };
+    GRAPH.with_borrow_mut(|graph| graph.refusal = Some(refusal));
+    scope.rethrow();
+    None
 }
 
 extern "C" fn fill_import_meta(
