@@ -57,6 +57,12 @@ pub struct Cell {
 
 /// The process's whole life as a cell.
 pub fn main() -> ExitCode {
+    // A thread that panics leaves books and locks that nobody can trust. The process ends, the
+    // gateway says what died with it, and a fresh cell takes over.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("isle cell: {panic}");
+        std::process::abort();
+    }));
     match live() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
