@@ -174,11 +174,7 @@ impl Isolate {
             return Err(startup_stopped(stop, spec));
         }
         let (module, promise) = started.result?;
-        loop {
-            match settled(&mut self.runtime, &promise) {
-                v8::PromiseState::Pending => {}
-                _ => break,
-            }
+        while settled(&mut self.runtime, &promise) == v8::PromiseState::Pending {
             let left = budget_ns.saturating_sub(cpu_ns).max(1);
             let turned = std::future::poll_fn(|cx| {
                 let turned = self.turn(cx, left);

@@ -245,7 +245,7 @@ fn evaluate_json<'s>(
     let path = path_of(scope, module)?;
     let source = GRAPH.with_borrow(|graph| graph.sources.get(&path).cloned())?;
     let text = v8::String::new(scope, &source.text)?;
-    let Some(value) = parse_json(scope, text, &path) else { return None };
+    let value = parse_json(scope, text, &path)?;
     let default = v8::String::new(scope, "default")?;
     module.set_synthetic_module_export(scope, default, value)?;
     let resolver = v8::PromiseResolver::new(scope)?;
