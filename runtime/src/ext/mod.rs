@@ -25,10 +25,7 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-deno_core::extension!(
-    isle_ops,
-    ops = [ops::op_isle_compile, ops::op_isle_console],
-);
+deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console],);
 
 /// The extensions of every isolate, in the order that snapshots depend on.
 pub fn extensions() -> Vec<Extension> {

@@ -70,4 +70,3 @@ pub fn op_isle_console(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, #[
         sink.line(invocation, level, text);
     }
 }
-

@@ -321,7 +321,9 @@ fn evaluate(runtime: &mut JsRuntime, spec: &FunctionSpec) -> Result<Evaluated, F
         }
         None => {
             let detail = match scope.exception() {
-                Some(exception) => startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, exception)), spec),
+                Some(exception) => {
+                    startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, exception)), spec)
+                }
                 None => FailureDetail { error_type: "Runtime.Unknown".into(), ..Default::default() },
             };
             Err(Failure { outcome: Outcome::StartupFailed, detail })
@@ -391,12 +393,7 @@ fn adopt(
 /// A scope that catches what JavaScript throws.
 type Catching<'p, 't, 'o, 'i> = v8::PinnedRef<'p, v8::TryCatch<'t, 'o, v8::HandleScope<'i>>>;
 
-fn call_handler(
-    scope: &mut Catching<'_, '_, '_, '_>,
-    handles: &Handles,
-    call: &Call<'_>,
-    control: &Control,
-) -> Called {
+fn call_handler(scope: &mut Catching<'_, '_, '_, '_>, handles: &Handles, call: &Call<'_>, control: &Control) -> Called {
     let nothing: v8::Local<v8::Value> = v8::undefined(scope).into();
     let arguments = (|| {
         let event = text(scope, call.event)?;
@@ -444,7 +441,10 @@ fn call_handler(
 }
 
 /// A promise for an object that has a `then`; `None` for everything else.
-fn as_promise<'s>(scope: &mut v8::PinScope<'s, '_>, value: v8::Local<'s, v8::Value>) -> Option<v8::Local<'s, v8::Promise>> {
+fn as_promise<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: v8::Local<'s, v8::Value>,
+) -> Option<v8::Local<'s, v8::Promise>> {
     let object = v8::Local::<v8::Object>::try_from(value).ok()?;
     let key = v8::String::new(scope, "then")?;
     let then = object.get(scope, key.into())?;

@@ -49,9 +49,7 @@ pub fn build_base(path: &Path) -> Result<(), BuildError> {
         .map_err(|e| BuildError::Io("tokio".into(), e))?;
     let _entered = executor.enter();
     let mut runtime = JsRuntimeForSnapshot::new(RuntimeOptions { extensions: ext::extensions(), ..Default::default() });
-    runtime
-        .execute_script("isle:bootstrap", ext::BOOTSTRAP)
-        .map_err(|e| BuildError::Script(e.to_string()))?;
+    runtime.execute_script("isle:bootstrap", ext::BOOTSTRAP).map_err(|e| BuildError::Script(e.to_string()))?;
     settle(&executor, &mut runtime)?;
     let blob = runtime.snapshot();
     write_whole(path, &blob).map_err(|e| BuildError::Io(path.display().to_string(), e))
