@@ -21,8 +21,8 @@ mod request;
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
-    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply,
-    ResponseFrame, Timing, WINDOW_BYTES,
+    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
+    Timing, WINDOW_BYTES,
 };
 pub use function::{CellConfig, CellStats, FailureDetail, FunctionSpec, ModuleKind, ModuleSource, VersionStats};
 pub use limits::{LimitError, Limits};
