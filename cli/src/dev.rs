@@ -45,10 +45,10 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     let node = node.map_err(|error| Failure::said(error.to_string()))?;
     let paint = Paint::stdout();
     for address in node.public_addresses() {
-        line(&format!("{} is at {}", args.path.display(), paint.bold(&format!("http://{address}/"))))?;
+        line(&format!("public  {}  {}", paint.bold(&format!("http://{address}/")), source.name()))?;
     }
     let (live, code) = tokio::sync::watch::channel(Arc::default());
-    let screen = Screen::new(node.logs(), code, paint);
+    let screen = Screen::new(node.requests(), node.console(), code, paint);
     let result = tokio::select! {
         result = reload_for_ever(source, &node, &caps, &live, paint) => result,
         () = screen.show() => Err(Failure::OutputClosed),

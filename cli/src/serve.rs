@@ -6,7 +6,7 @@ use crate::args::ServeArgs;
 use crate::client::Client;
 use crate::demo;
 use crate::failure::{Done, Failure, plain};
-use crate::term::{Paint, line};
+use crate::term::line;
 use isle_gateway::config::{LogFormat, NodeConfig};
 use isle_gateway::node::{CellCommand, Mode, Node};
 use std::io::IsTerminal;
@@ -39,11 +39,11 @@ async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
     // Before the node starts: a signal that comes meanwhile must not end us without a word.
     let mut stop = Stop::new()?;
     let token_file = config.data_dir.join("admin.token");
+    let scheme = if config.public.tls.is_empty() { "http" } else { "https" };
     let node = Node::start(config, own_cells()?, base_snapshot, Mode::Serve).await;
     let node = node.map_err(|error| Failure::said(error.to_string()))?;
-    let paint = Paint::stdout();
     for address in node.public_addresses() {
-        line(&format!("public  {}", paint.bold(&address.to_string())))?;
+        line(&format!("public  {scheme}://{address}"))?;
     }
     line(&format!("admin   http://{}", node.admin_address()))?;
     if let Some(token) = node.new_admin_token() {
@@ -78,9 +78,8 @@ pub fn executor() -> Done<tokio::runtime::Runtime> {
 /// # Errors
 /// When the system does not say where it is.
 pub fn own_cells() -> Done<CellCommand> {
-    let program = std::env::current_exe()
-        .map_err(|error| Failure::said(format!("cannot find this program's own file: {}", plain(&error))))?;
-    Ok(CellCommand { program, args: vec!["__cell".into()] })
+    CellCommand::this_binary()
+        .map_err(|error| Failure::said(format!("cannot find this program's own file: {}", plain(&error))))
 }
 
 /// The snapshot that cells start from; made now if this build has none in `cache` yet.

@@ -101,17 +101,15 @@ pub fn remark(text: &str) {
     drop(writeln!(std::io::stderr().lock(), "{text}"));
 }
 
-/// Asks before something that cannot be undone. `yes` is the user's `--yes`.
+/// Asks before something that cannot be undone, if there is a terminal: a script means what it says.
+/// `yes` is the user's `--yes`.
 ///
 /// # Errors
-/// When there is nobody to ask, or the answer is not yes.
+/// When the answer is not yes.
 pub fn confirm(question: &str, yes: bool) -> Done {
-    if yes {
-        return Ok(());
-    }
     let stdin = std::io::stdin();
-    if !stdin.is_terminal() {
-        return Err(Failure::said(format!("{question} Not a terminal, so nobody can be asked: pass --yes")));
+    if yes || !stdin.is_terminal() {
+        return Ok(());
     }
     drop(write!(std::io::stderr().lock(), "{question} [y/N] "));
     let mut answer = String::new();

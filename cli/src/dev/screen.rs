@@ -8,7 +8,7 @@ use crate::deploy::refusal;
 use crate::logs::console;
 use crate::term::{Paint, harmless, line};
 use isle_gateway::control::LogLine;
-use isle_gateway::logs::{LogBus, RequestLine};
+use isle_gateway::logs::RequestLine;
 use isle_wire::{FailureDetail, Outcome, StartKind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,14 @@ pub struct Screen {
 }
 
 impl Screen {
-    /// A view of what happens from now on.
-    pub fn new(logs: &LogBus, code: watch::Receiver<Arc<Code>>, paint: Paint) -> Screen {
-        Screen { requests: logs.requests(), console: logs.console(), code, paint }
+    /// A view of what these bring.
+    pub fn new(
+        requests: broadcast::Receiver<Arc<RequestLine>>,
+        console: broadcast::Receiver<LogLine>,
+        code: watch::Receiver<Arc<Code>>,
+        paint: Paint,
+    ) -> Screen {
+        Screen { requests, console, code, paint }
     }
 
     /// Shows it, for as long as the node lives and the terminal is there.
