@@ -1,5 +1,7 @@
 //! The gateway: from a stranger's connection to a handler's response, and back. No V8 in here.
 #![forbid(unsafe_code)]
 
+pub mod cells;
 pub mod control;
+pub mod logs;
 pub mod route;
