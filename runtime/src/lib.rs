@@ -1,1 +1,11 @@
 //! The cell: V8 isolates, their limits, and the handler contract. No TCP in here.
+#![deny(unsafe_code)]
+
+mod ext;
+pub mod handler;
+#[allow(unsafe_code, reason = "V8's C callbacks and memory maps; every block says why it is sound")]
+pub mod isolate;
+pub mod snapshot;
+
+pub use ext::ConsoleSink;
+pub mod cell;

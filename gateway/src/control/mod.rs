@@ -8,6 +8,11 @@
 //! refuses, the one before it keeps serving. What a node serves after a restart is exactly what
 //! `store` has: nothing else is kept.
 
+pub mod bundle;
+pub mod manifest;
+pub mod store;
+pub mod tokens;
+
 use crate::route::{FunctionVersion, RouteTable};
 use isle_wire::{ConsoleLevel, LoadReply};
 use std::future::Future;

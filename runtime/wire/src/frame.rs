@@ -25,6 +25,7 @@ pub const WINDOW_BYTES: usize = 256 << 10;
 const HEADER_BYTES: usize = 12;
 
 /// One message.
+#[allow(missing_docs, reason = "each variant's comment says what its fields are")]
 #[derive(Clone, Debug, PartialEq)]
 pub enum Frame {
     /// Gateway → cell, first: [`crate::CellConfig`] as JSON.

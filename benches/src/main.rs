@@ -1,0 +1,44 @@
+//! Measures Isle beside its peers: the same work, on the same machine, in alternating rounds within the same minutes.
+//!
+//! `isle-bench warm` starts every server on loopback, checks its answers, puts it under load and prints what a request
+//! cost: [`warm`] joins [`servers`] (start and stop), [`load`] (closed-loop clients), [`cpu`] (what the process tree
+//! used) and [`report`] (medians, ratios, `target/bench/warm.json`). `isle-bench floor` is one of the peers: plain hyper
+//! with the same answers and no functions, the least that a Rust server can cost here.
+
+mod answer;
+mod cpu;
+mod floor;
+mod histogram;
+mod load;
+mod report;
+mod servers;
+mod warm;
+mod workload;
+
+use clap::Parser;
+
+/// Any error: this is a tool, its caller reads the text.
+type Error = Box<dyn std::error::Error>;
+
+#[derive(Parser)]
+#[command(name = "isle-bench", about = "Measures Isle beside its peers")]
+enum Command {
+    /// Warm requests: throughput, latency and CPU per request of each server
+    Warm(warm::Options),
+    /// Serves the workloads with plain hyper until stdin closes; prints its address
+    Floor,
+}
+
+fn main() -> std::process::ExitCode {
+    let done = match Command::parse() {
+        Command::Warm(options) => warm::run(&options),
+        Command::Floor => floor::run(),
+    };
+    match done {
+        Ok(()) => std::process::ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("isle-bench: {error}");
+            std::process::ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,7 @@
+import { record } from "./record.js";
+
+export default {
+  async fetch() {
+    return Response.json(record());
+  },
+};

@@ -1,0 +1,279 @@
+//! `isle deploy`: a folder in, live URLs out.
+
+use crate::api::{Deployed, Function, Refused};
+use crate::args::DeployArgs;
+use crate::client::{ApiError, Client, ClientError};
+use crate::clock;
+use crate::excerpt::excerpt;
+use crate::failure::{Done, Failure};
+use crate::folder::{self, Folder};
+use crate::node_url::escape;
+use crate::table::Table;
+use crate::term::{Paint, harmless, line, remark};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// The name of the manifest.
+pub const MANIFEST: &str = "isle.toml";
+
+/// Runs the command.
+///
+/// # Errors
+/// What the user should read.
+pub async fn run(args: DeployArgs) -> Done {
+    let manifest = read_manifest(&args.folder)?;
+    let (app, manifest) = named(&manifest, args.app.as_deref())?;
+    let folder = folder::walk(&args.folder)?;
+    report_skipped(&folder);
+    let client = Client::of(&args.node);
+    let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
+        Err(ClientError::Refused { error, .. }) if error.code == "deployment_refused" && !args.node.json => {
+            let details = refused(&error);
+            return Err(Failure::Report(refusal(&app, &details, &manifest, &folder.files, Paint::stderr())));
+        }
+        result => result?,
+    };
+    if args.node.json {
+        return line(&answer.text());
+    }
+    print(&answer.json()?, Some(&folder))
+}
+
+/// Reads the folder's manifest.
+///
+/// # Errors
+/// When there is none or it is no text.
+pub fn read_manifest(folder: &Path) -> Done<String> {
+    let path = folder.join(MANIFEST);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(Failure::said(format!(
+            "no {MANIFEST} in {}; the shortest one is\n\n  app = \"hello\"\n  [functions.hello]\n  entry = \"hello.js\"",
+            folder.display()
+        ))),
+        Err(error) => Err(Failure::io("read", &path, &error)),
+    }
+}
+
+/// The app's name and the manifest that says so. `name` replaces what the manifest says; the rest
+/// of its meaning stays. Everything else in it is for the node to check.
+fn named(manifest: &str, name: Option<&str>) -> Done<(String, String)> {
+    let mut table: toml::Table =
+        toml::from_str(manifest).map_err(|error| Failure::said(format!("{MANIFEST}: {error}")))?;
+    match (name, table.get("app")) {
+        (Some(name), _) => {
+            table.insert("app".to_owned(), name.into());
+            Ok((name.to_owned(), table.to_string()))
+        }
+        (None, Some(toml::Value::String(name))) => Ok((name.clone(), manifest.to_owned())),
+        (None, Some(_)) => Err(Failure::said(format!("{MANIFEST}: `app` is not a text"))),
+        (None, None) => Err(Failure::said(format!("{MANIFEST}: `app` is missing (or pass --app NAME)"))),
+    }
+}
+
+/// Posts a deployment.
+///
+/// # Errors
+/// See [`ClientError`].
+pub async fn upload(
+    client: &Client,
+    tenant: Option<&str>,
+    app: &str,
+    manifest: &str,
+    files: &BTreeMap<String, String>,
+) -> Result<crate::client::Answer, ClientError> {
+    let mut path = format!("/v1/apps/{}/deployments", escape(app));
+    if let Some(tenant) = tenant {
+        path.push_str(&format!("?tenant={}", escape(tenant)));
+    }
+    let files: serde_json::Map<String, serde_json::Value> =
+        files.iter().map(|(name, text)| (name.clone(), serde_json::json!({ "text": text }))).collect();
+    client.post(&path, &serde_json::json!({ "manifest": manifest, "files": files })).await
+}
+
+/// Says what did not travel.
+pub fn report_skipped(folder: &Folder) {
+    let paint = Paint::stderr();
+    for skipped in &folder.skipped {
+        let path = harmless(&skipped.path, false);
+        remark(&format!("{} {path}: {}", paint.yellow("left out"), skipped.why));
+    }
+}
+
+/// Prints what is live now. `folder` is what was sent, if anything was.
+///
+/// # Errors
+/// When standard output is closed.
+pub fn print(deployed: &Deployed, folder: Option<&Folder>) -> Done {
+    let paint = Paint::stdout();
+    let name = paint.bold(&format!("{} {}", deployed.app, deployed.deployment));
+    let sent = folder.map_or_else(String::new, |folder| {
+        let count = folder.files.len();
+        let files = if count == 1 { "file" } else { "files" };
+        format!(" ({count} {files}, {})", clock::bytes(folder.bytes()))
+    });
+    if deployed.unchanged {
+        line(&format!("{name} is live already: nothing has changed{sent}"))?;
+    } else {
+        line(&format!("{name} is live{sent}"))?;
+    }
+    let mut table = Table::new(&["FUNCTION", "ROUTE", "URL", "START"]);
+    for function in &deployed.functions {
+        let start = function.startup_cpu_ms.map_or_else(String::new, |ms| format!("{ms:.1} ms"));
+        for (route, url) in function.routes.iter().zip(&function.urls) {
+            table.row([function.name.clone(), route.clone(), url.clone(), start.clone()]);
+        }
+    }
+    for text in table.lines() {
+        line(&format!("  {text}"))?;
+    }
+    if let Some(command) = deployed.functions.iter().find_map(curl) {
+        line(&format!("try  {}", paint.cyan(&command)))?;
+    }
+    Ok(())
+}
+
+/// A command that calls the function's first route.
+pub fn curl(function: &Function) -> Option<String> {
+    let (route, url) = (function.routes.first()?, function.urls.first()?);
+    let mut filled = String::new();
+    let mut rest = url.as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        let (parameter, after) = after.split_once('}')?;
+        filled.push_str(before);
+        filled.push_str(if parameter.ends_with('+') { "a/b" } else { "you" });
+        rest = after;
+    }
+    filled.push_str(rest);
+    let options = match route.split(' ').next()? {
+        "GET" | "ANY" | "$default" => String::new(),
+        "HEAD" => "-I ".to_owned(),
+        method @ ("DELETE" | "OPTIONS") => format!("-X {method} "),
+        "POST" => "--json '{\"hello\":\"isle\"}' ".to_owned(),
+        method => format!("-X {method} --json '{{\"hello\":\"isle\"}}' "),
+    };
+    Some(format!("curl {options}{filled}"))
+}
+
+/// The details of a refusal; where the node gave none, its message.
+fn refused(error: &ApiError) -> Refused {
+    let mut details: Refused = serde_json::from_value(error.details.clone()).unwrap_or_default();
+    details.message.get_or_insert_with(|| error.message.clone());
+    details
+}
+
+/// What is wrong with a function, as its author wants to see it: place, error, excerpt, stack.
+pub fn refusal(app: &str, details: &Refused, manifest: &str, files: &BTreeMap<String, String>, paint: Paint) -> String {
+    let name = details.function.as_ref().map_or_else(|| app.to_owned(), |function| format!("{app}/{function}"));
+    let mut report = format!("{}: ", paint.bold(&harmless(&name, false)));
+    if let Some(file) = &details.file {
+        report.push_str(&harmless(file, false));
+        for number in [details.line, details.column].into_iter().flatten() {
+            report.push_str(&format!(":{number}"));
+        }
+        report.push_str(": ");
+    }
+    let message = harmless(details.message.as_deref().unwrap_or("it cannot start"), true);
+    match &details.error_type {
+        Some(kind) if !message.starts_with(kind.as_str()) => {
+            report.push_str(&paint.red(&format!("{}: {message}", harmless(kind, false))));
+        }
+        _ => report.push_str(&paint.red(&message)),
+    }
+    let source = details.file.as_deref().and_then(|file| match file {
+        MANIFEST => Some(manifest),
+        file => files.get(file).map(String::as_str),
+    });
+    if let (Some(source), Some(line)) = (source, details.line)
+        && let Some(excerpt) = excerpt(source, line, details.column, paint)
+    {
+        report.push('\n');
+        report.push_str(excerpt.trim_end());
+    }
+    // A stack of one frame says nothing that the place does not say.
+    let frames = details.stack.as_deref().unwrap_or_default().lines().filter(|l| l.trim_start().starts_with("at "));
+    let frames: Vec<&str> = frames.collect();
+    if frames.len() > 1 {
+        for frame in frames {
+            report.push_str(&format!("\n    {}", paint.dim(&harmless(frame.trim(), false))));
+        }
+    }
+    report
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn function(route: &str, url: &str) -> Function {
+        Function {
+            name: "hello".to_owned(),
+            routes: vec![route.to_owned()],
+            urls: vec![url.to_owned()],
+            startup_cpu_ms: None,
+        }
+    }
+
+    #[test]
+    fn the_app_is_named_by_the_manifest_or_the_user() {
+        let manifest = "# mine\napp = \"blog\"\n[functions.hello]\nentry = \"hello.js\"\n";
+        assert_eq!(named(manifest, None).unwrap(), ("blog".to_owned(), manifest.to_owned()));
+        let (app, changed) = named(manifest, Some("other")).unwrap();
+        assert_eq!(app, "other");
+        let changed: toml::Table = toml::from_str(&changed).unwrap();
+        assert_eq!(changed["app"].as_str(), Some("other"));
+        assert_eq!(changed["functions"]["hello"]["entry"].as_str(), Some("hello.js"));
+        assert!(matches!(named("[functions.x]", None), Err(Failure::Said(text)) if text.contains("`app` is missing")));
+        assert!(matches!(named("app = ", None), Err(Failure::Said(text)) if text.contains("line 1")));
+    }
+
+    #[test]
+    fn a_route_becomes_a_command() {
+        let of = |route, url| curl(&function(route, url)).unwrap();
+        assert_eq!(
+            of("GET /hello/{name}", "http://b.localhost:3000/hello/{name}"),
+            "curl http://b.localhost:3000/hello/you"
+        );
+        assert_eq!(of("ANY /x/{proxy+}", "http://b.localhost/x/{proxy+}"), "curl http://b.localhost/x/a/b");
+        assert_eq!(of("$default", "http://b.localhost/"), "curl http://b.localhost/");
+        assert_eq!(of("POST /x", "http://b/x"), "curl --json '{\"hello\":\"isle\"}' http://b/x");
+        assert_eq!(of("PUT /x", "http://b/x"), "curl -X PUT --json '{\"hello\":\"isle\"}' http://b/x");
+        assert_eq!(of("DELETE /x", "http://b/x"), "curl -X DELETE http://b/x");
+    }
+
+    #[test]
+    fn a_refusal_points_at_the_place() {
+        let files = BTreeMap::from([("hello.js".to_owned(), "one\ntwo\nreturn a b;\n".to_owned())]);
+        let error = ApiError {
+            code: "deployment_refused".to_owned(),
+            message: "the deployment cannot start".to_owned(),
+            details: json!({
+                "function": "hello", "error_type": "SyntaxError", "message": "Unexpected identifier 'b'",
+                "file": "hello.js", "line": 3, "column": 10, "stack": null,
+            }),
+        };
+        assert_eq!(
+            refusal("blog", &refused(&error), "", &files, Paint::OFF),
+            "blog/hello: hello.js:3:10: SyntaxError: Unexpected identifier 'b'\n  1 | one\n  2 | two\n  3 | return a b;\n    |          ^",
+        );
+    }
+
+    #[test]
+    fn a_refusal_without_a_place_is_still_a_sentence() {
+        let error = ApiError { code: String::new(), message: "too many functions".to_owned(), details: json!(null) };
+        assert_eq!(refusal("blog", &refused(&error), "", &BTreeMap::new(), Paint::OFF), "blog: too many functions");
+        let error = ApiError {
+            code: String::new(),
+            message: String::new(),
+            details: json!({
+                "function": "api", "error_type": "Runtime.HandlerNotFound", "message": "no \u{1b}[31m`handler`",
+                "stack": "Error: no\n    at f (api.js:1:1)\n    at api.js:2:1",
+            }),
+        };
+        assert_eq!(
+            refusal("blog", &refused(&error), "", &BTreeMap::new(), Paint::OFF),
+            "blog/api: Runtime.HandlerNotFound: no \\u{1b}[31m`handler`\n    at f (api.js:1:1)\n    at api.js:2:1",
+        );
+    }
+}

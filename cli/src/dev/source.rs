@@ -1,0 +1,188 @@
+//! What `isle dev` serves: one file, or a folder with an `isle.toml`, read anew at every save.
+
+use crate::deploy::{MANIFEST, read_manifest};
+use crate::failure::{Done, Failure};
+use crate::folder::{self, Folder};
+use isle_gateway::control::bundle::Bundle;
+use isle_gateway::control::manifest;
+use isle_gateway::route::{FunctionVersion, RouteTable};
+use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Tenant of everything in development, and the version it shows.
+pub const TENANT: &str = "dev";
+/// The most text that a folder may hold, in bytes: as much as a cell can be sent.
+const FILES_BYTES_MAX: usize = 32 << 20;
+
+/// Where the code is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A file that answers every path.
+    File { root: PathBuf, entry: String },
+    /// A folder whose manifest has the routes.
+    Folder { root: PathBuf },
+}
+
+/// What was there at one time.
+#[derive(Debug, Default)]
+pub struct Code {
+    /// The manifest's text; empty for a single file.
+    pub manifest: String,
+    /// The modules.
+    pub folder: Folder,
+}
+
+impl Source {
+    /// Finds out what the user means by `path`.
+    ///
+    /// # Errors
+    /// When it is neither.
+    pub fn at(path: &Path) -> Done<Source> {
+        let real = path.canonicalize().map_err(|error| Failure::io("open", path, &error))?;
+        if real.is_dir() {
+            read_manifest(&real)?;
+            return Ok(Source::Folder { root: real });
+        }
+        let name = real.file_name().and_then(|name| name.to_str());
+        match (real.parent(), name) {
+            (Some(root), Some(name)) if ModuleKind::of_path(name) == Some(ModuleKind::JavaScript) => {
+                Ok(Source::File { root: root.to_owned(), entry: name.to_owned() })
+            }
+            _ => Err(Failure::said(format!("{} is neither a .js or .mjs file nor a folder", path.display()))),
+        }
+    }
+
+    /// The folder that paths are relative to.
+    pub fn root(&self) -> &Path {
+        let (Source::File { root, .. } | Source::Folder { root }) = self;
+        root
+    }
+
+    /// Reads what is there now.
+    ///
+    /// # Errors
+    /// What the user should read.
+    pub fn read(&self) -> Done<Code> {
+        match self {
+            Source::File { root, entry } => {
+                Ok(Code { manifest: String::new(), folder: folder::reachable(root, entry)? })
+            }
+            Source::Folder { root } => Ok(Code { manifest: read_manifest(root)?, folder: folder::walk(root)? }),
+        }
+    }
+
+    /// The routes that the code asks for, for any host.
+    ///
+    /// # Errors
+    /// What is wrong with the manifest.
+    pub fn routes(&self, code: &Code, caps: &Limits) -> Result<RouteTable, String> {
+        match self {
+            Source::File { entry, .. } => Ok(RouteTable::single(Arc::new(only(entry, &code.folder.files, caps)))),
+            Source::Folder { .. } => {
+                let manifest = manifest::parse(&code.manifest, caps).map_err(|error| error.to_string())?;
+                let app = manifest.app.clone();
+                let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX)
+                    .map_err(|error| error.to_string())?;
+                let built =
+                    bundle.build(TENANT, &app, TENANT, TENANT, caps).map_err(|error| format!("{MANIFEST}: {error}"))?;
+                Ok(RouteTable::any_host(built.routes))
+            }
+        }
+    }
+}
+
+/// A single file's function, named after it. The file may be missing for the moment: its function
+/// then says so when it starts.
+fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> FunctionVersion {
+    let name = entry.rsplit_once('.').map_or(entry, |(stem, _)| stem).to_owned();
+    let modules = files
+        .iter()
+        .filter_map(|(path, text)| {
+            Some((path.clone(), ModuleSource { kind: ModuleKind::of_path(path)?, text: text.clone() }))
+        })
+        .collect();
+    let spec = FunctionSpec {
+        tenant: TENANT.to_owned(),
+        app: name.clone(),
+        function: name,
+        deployment: TENANT.to_owned(),
+        entry: entry.to_owned(),
+        modules,
+        env: BTreeMap::new(),
+        limits: caps.clone(),
+    };
+    FunctionVersion::new(spec, TENANT.to_owned())
+}
+
+/// The names of the files that differ, for people: `hello.js, lib/a.js and 3 more`.
+pub fn differences(old: &Code, new: &Code) -> String {
+    let (old_files, new_files) = (&old.folder.files, &new.folder.files);
+    let gone = old_files.keys().filter(|name| !new_files.contains_key(*name));
+    let changed = new_files.iter().filter(|(name, text)| old_files.get(*name) != Some(text)).map(|(name, _)| name);
+    let mut names: Vec<&str> = changed.chain(gone).map(String::as_str).collect();
+    if old.manifest != new.manifest {
+        names.insert(0, MANIFEST);
+    }
+    match names.as_slice() {
+        [first, second, third, more @ ..] if !more.is_empty() => {
+            format!("{first}, {second}, {third} and {} more", more.len())
+        }
+        names => names.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn code(manifest: &str, files: &[(&str, &str)]) -> Code {
+        let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+        Code { manifest: manifest.to_owned(), folder: Folder { files, ..Folder::default() } }
+    }
+
+    #[test]
+    fn a_file_answers_every_path_and_a_folder_its_routes() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("hello.js"), "export const handler = () => 1").unwrap();
+        let source = Source::at(&root.path().join("hello.js")).unwrap();
+        let table = source.routes(&source.read().unwrap(), &Limits::default()).unwrap();
+        let matched = table.route("any.host", "PUT", "/any/path").unwrap();
+        assert_eq!(matched.function.spec.function, "hello");
+
+        assert!(matches!(Source::at(root.path()), Err(Failure::Said(text)) if text.starts_with("no isle.toml in")));
+        let manifest = "app = \"blog\"\n[functions.hello]\nentry = \"hello.js\"\nroutes = [\"GET /hello\"]\n";
+        fs::write(root.path().join("isle.toml"), manifest).unwrap();
+        let source = Source::at(root.path()).unwrap();
+        let table = source.routes(&source.read().unwrap(), &Limits::default()).unwrap();
+        assert_eq!(table.route("localhost", "GET", "/hello").unwrap().function.spec.app, "blog");
+        assert!(table.route("localhost", "GET", "/other").is_none());
+    }
+
+    #[test]
+    fn what_cannot_be_served_is_said() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("hello.ts"), "").unwrap();
+        let error = Source::at(&root.path().join("hello.ts")).unwrap_err();
+        assert!(matches!(error, Failure::Said(text) if text.ends_with("neither a .js or .mjs file nor a folder")));
+        let error = Source::at(&root.path().join("gone.js")).unwrap_err();
+        assert!(matches!(error, Failure::Said(text) if text.ends_with("no such file or folder")));
+        let source = Source::Folder { root: root.path().to_owned() };
+        let error = source.routes(&code("app = \"x\"\nfoo = 1\n", &[]), &Limits::default()).unwrap_err();
+        assert!(error.starts_with("isle.toml:2: "), "{error}");
+    }
+
+    #[test]
+    fn differences_are_named() {
+        let old = code("a", &[("a.js", "1"), ("b.js", "1")]);
+        assert_eq!(differences(&old, &code("a", &[("a.js", "2"), ("b.js", "1")])), "a.js");
+        assert_eq!(differences(&old, &code("b", &[("a.js", "1"), ("c.js", "1")])), "isle.toml, c.js, b.js");
+        assert_eq!(
+            differences(&Code::default(), &code("a", &[("a.js", ""), ("b.js", ""), ("c.js", "")])),
+            "isle.toml, a.js, b.js and 1 more"
+        );
+        assert_eq!(differences(&old, &code("a", &[("a.js", "1"), ("b.js", "1")])), "");
+    }
+}

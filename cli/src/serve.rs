@@ -1,0 +1,135 @@
+//! `isle serve`: a node, from its configuration to its end.
+
+mod sink;
+
+use crate::args::ServeArgs;
+use crate::client::Client;
+use crate::demo;
+use crate::failure::{Done, Failure, plain};
+use crate::term::{Paint, line};
+use isle_gateway::config::{LogFormat, NodeConfig};
+use isle_gateway::node::{CellCommand, Mode, Node};
+use std::io::IsTerminal;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs the command.
+///
+/// # Errors
+/// What the user should read.
+pub fn run(args: ServeArgs) -> Done {
+    let mut config = match &args.config {
+        Some(path) => NodeConfig::load(path).map_err(|error| Failure::said(error.to_string()))?,
+        None => NodeConfig::default(),
+    };
+    if let Some(data) = args.data {
+        config.data_dir = data;
+    }
+    let _flush = log_to_stderr(config.log.format)?;
+    // Tokens and tenants' code will be in it.
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
+    made.map_err(|error| Failure::io("make", &config.data_dir, &error))?;
+    let base_snapshot = base_snapshot(&config.data_dir.join("cache"))?;
+    executor()?.block_on(serve(config, base_snapshot, args.demo))
+}
+
+async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
+    // Before the node starts: a signal that comes meanwhile must not end us without a word.
+    let mut stop = Stop::new()?;
+    let token_file = config.data_dir.join("admin.token");
+    let node = Node::start(config, own_cells()?, base_snapshot, Mode::Serve).await;
+    let node = node.map_err(|error| Failure::said(error.to_string()))?;
+    let paint = Paint::stdout();
+    for address in node.public_addresses() {
+        line(&format!("public  {}", paint.bold(&address.to_string())))?;
+    }
+    line(&format!("admin   http://{}", node.admin_address()))?;
+    if let Some(token) = node.new_admin_token() {
+        line(&format!(
+            "token   {token}\n        (the admin token, shown this once; it is in {})",
+            token_file.display()
+        ))?;
+    }
+    if demo {
+        let token = std::fs::read_to_string(&token_file).map_err(|error| Failure::io("read", &token_file, &error))?;
+        let url = format!("http://{}", node.admin_address()).parse().map_err(Failure::Said)?;
+        demo::deploy(&Client::new(url, Some(token))).await?;
+    }
+    stop.asked().await;
+    tokio::select! {
+        () = node.stop() => Ok(()),
+        () = stop.asked() => Err(Failure::said("stopped at once, with requests in flight")),
+    }
+}
+
+/// Threads for a node: one per core.
+///
+/// # Errors
+/// When the system gives none.
+pub fn executor() -> Done<tokio::runtime::Runtime> {
+    let executor = tokio::runtime::Builder::new_multi_thread().thread_name("gateway").enable_all().build();
+    executor.map_err(|error| Failure::said(format!("cannot start threads: {}", plain(&error))))
+}
+
+/// How cells are started: this very binary, under its other name.
+///
+/// # Errors
+/// When the system does not say where it is.
+pub fn own_cells() -> Done<CellCommand> {
+    let program = std::env::current_exe()
+        .map_err(|error| Failure::said(format!("cannot find this program's own file: {}", plain(&error))))?;
+    Ok(CellCommand { program, args: vec!["__cell".into()] })
+}
+
+/// The snapshot that cells start from; made now if this build has none in `cache` yet.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn base_snapshot(cache: &Path) -> Done<PathBuf> {
+    isle_runtime::snapshot::ensure_base(cache)
+        .map_err(|error| Failure::said(format!("cannot make the base snapshot: {error}")))
+}
+
+/// Waits for SIGTERM or SIGINT.
+pub struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// From now on, these signals do nothing but be waited for.
+    ///
+    /// # Errors
+    /// When the system refuses.
+    pub fn new() -> Done<Stop> {
+        let on = |kind| signal(kind).map_err(|error| Failure::said(format!("cannot watch for signals: {error}")));
+        Ok(Stop { terminate: on(SignalKind::terminate())?, interrupt: on(SignalKind::interrupt())? })
+    }
+
+    /// Returns when somebody asks us to stop.
+    pub async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Log lines of the node and its requests go to standard error; `ISLE_LOG` says which.
+fn log_to_stderr(format: LogFormat) -> Done<sink::Flush> {
+    let filter = EnvFilter::builder()
+        .with_default_directive(tracing::Level::INFO.into())
+        .with_env_var("ISLE_LOG")
+        .from_env()
+        .map_err(|error| Failure::said(format!("ISLE_LOG: {error}")))?;
+    let (sink, flush) =
+        sink::start(std::io::stderr()).map_err(|error| Failure::said(format!("cannot start threads: {error}")))?;
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(sink);
+    match format {
+        LogFormat::Pretty => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).init(),
+    }
+    Ok(flush)
+}

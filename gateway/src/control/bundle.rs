@@ -1,0 +1,274 @@
+//! Bundles: a manifest and its files in the one canonical form that is hashed, stored and started.
+//!
+//! The same functions and files are the same bytes, whatever the manifest's spelling, and the
+//! deployment's id is the beginning of their SHA-256: that makes deploying idempotent.
+
+use super::manifest::{self, Manifest, ManifestError};
+use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
+use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Files of one deployment. A folder with more was not meant to be sent.
+pub const FILES_MAX: usize = 1_000;
+/// Text that all functions of an app hold together, in bytes: each holds the whole bundle. 128 MiB:
+/// two of the longest bundles a cell can be sent.
+const RESIDENT_BYTES_MAX: usize = 128 << 20;
+
+/// A deployment's content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    functions: BTreeMap<String, Function>,
+    files: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Function {
+    entry: String,
+    routes: Vec<String>,
+    limits: Limits,
+    env: BTreeMap<String, String>,
+}
+
+/// Why a bundle cannot be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BundleError {
+    /// The manifest is wrong.
+    Manifest(ManifestError),
+    /// A file is: its path and what is wrong with it.
+    File(String, String),
+    /// There is too much of it: what, how much, and the most allowed.
+    TooLarge(&'static str, usize, usize),
+}
+
+impl std::fmt::Display for BundleError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            BundleError::Manifest(error) => error.fmt(f),
+            BundleError::File(path, what) => write!(f, "file `{}` {what}", path.escape_debug()),
+            BundleError::TooLarge(what, given, max) => write!(f, "{what}: {given}, expected at most {max}"),
+        }
+    }
+}
+
+impl std::error::Error for BundleError {}
+
+impl From<ManifestError> for BundleError {
+    fn from(error: ManifestError) -> BundleError {
+        BundleError::Manifest(error)
+    }
+}
+
+/// A bundle's functions, ready to be checked and published.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// By name.
+    pub functions: BTreeMap<String, BuiltFunction>,
+    /// The routes to them.
+    pub routes: Arc<AppRoutes>,
+}
+
+/// One function of a bundle.
+#[derive(Clone, Debug)]
+pub struct BuiltFunction {
+    /// What is loaded into cells.
+    pub version: Arc<FunctionVersion>,
+    /// Its routes.
+    pub routes: Vec<Pattern>,
+}
+
+/// A stored bundle that this build of Isle cannot use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BuildError(String);
+
+impl std::fmt::Display for BuildError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BuildError {}
+
+impl From<PatternError> for BuildError {
+    fn from(error: PatternError) -> BuildError {
+        BuildError(error.to_string())
+    }
+}
+
+impl From<DuplicateRoute> for BuildError {
+    fn from(error: DuplicateRoute) -> BuildError {
+        BuildError(error.to_string())
+    }
+}
+
+impl Bundle {
+    /// Joins a manifest and its files.
+    ///
+    /// # Errors
+    /// A file that no deployment can have, a function's entry that is not among them, or too much.
+    pub fn new(
+        manifest: Manifest,
+        given: impl IntoIterator<Item = (String, String)>,
+        bytes_max: usize,
+    ) -> Result<Bundle, BundleError> {
+        let mut files = BTreeMap::new();
+        let mut bytes = 0;
+        for (path, text) in given {
+            let wrong = |why: &str| BundleError::File(path.clone(), why.into());
+            let normal = manifest::normal_path(&path).map_err(wrong)?;
+            if ModuleKind::of_path(&normal).is_none() {
+                return Err(wrong("is no module: expected a name that ends in .js, .mjs or .json"));
+            }
+            bytes += text.len();
+            if files.insert(normal, text).is_some() {
+                return Err(wrong("is there twice"));
+            }
+        }
+        if files.len() > FILES_MAX {
+            return Err(BundleError::TooLarge("number of files", files.len(), FILES_MAX));
+        }
+        if bytes > bytes_max {
+            return Err(BundleError::TooLarge("bytes of all files", bytes, bytes_max));
+        }
+        let resident = bytes.saturating_mul(manifest.functions.len());
+        if resident > RESIDENT_BYTES_MAX {
+            return Err(BundleError::TooLarge("bytes of all files, for each function", resident, RESIDENT_BYTES_MAX));
+        }
+        let mut functions = BTreeMap::new();
+        for (name, function) in manifest.functions {
+            if !files.contains_key(&function.entry) {
+                let message = format!("is `{}`, which is not among the deployment's files", function.entry);
+                let key = format!("functions.{name}.entry");
+                return Err(ManifestError { key, line: function.entry_line, message }.into());
+            }
+            let routes = function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect();
+            let manifest::Function { entry, limits, env, .. } = function;
+            functions.insert(name, Function { entry, routes, limits, env });
+        }
+        Ok(Bundle { functions, files })
+    }
+
+    /// The canonical form.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("maps with string keys always encode")
+    }
+
+    /// Reads a canonical form back.
+    ///
+    /// # Errors
+    /// Where it is none.
+    pub fn decode(bytes: &[u8]) -> Result<Bundle, BuildError> {
+        serde_json::from_slice(bytes).map_err(|error| BuildError(error.to_string()))
+    }
+
+    /// The functions and routes of this bundle as one tenant's app. Limits above `caps`, which may
+    /// have been lowered since it was deployed, are lowered.
+    ///
+    /// # Errors
+    /// Only for a bundle that an older Isle stored and this one does not understand, and for one
+    /// that no cell can be sent.
+    pub fn build(
+        &self,
+        tenant: &str,
+        app: &str,
+        deployment: &str,
+        cell_group: &str,
+        caps: &Limits,
+    ) -> Result<Built, BuildError> {
+        let modules: BTreeMap<String, ModuleSource> = self.files.iter().filter_map(module).collect();
+        let mut functions = BTreeMap::new();
+        let mut routes = Vec::new();
+        for (name, function) in &self.functions {
+            let spec = FunctionSpec {
+                tenant: tenant.into(),
+                app: app.into(),
+                function: name.clone(),
+                deployment: deployment.into(),
+                entry: function.entry.clone(),
+                modules: modules.clone(),
+                env: function.env.clone(),
+                limits: manifest::lowered(&function.limits, caps),
+            };
+            let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
+            if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {
+                return Err(BuildError(format!("function `{name}` is too large to be sent to a cell")));
+            }
+            let patterns = function.routes.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
+            routes.extend(patterns.iter().map(|pattern| (pattern.clone(), version.clone())));
+            functions.insert(name.clone(), BuiltFunction { version, routes: patterns });
+        }
+        Ok(Built { functions, routes: Arc::new(AppRoutes::build(routes)?) })
+    }
+}
+
+fn module((path, text): (&String, &String)) -> Option<(String, ModuleSource)> {
+    Some((path.clone(), ModuleSource { kind: ModuleKind::of_path(path)?, text: text.clone() }))
+}
+
+/// SHA-256 in hexadecimal.
+pub fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The id of the deployment whose canonical form has this digest.
+pub fn id_of(digest: &str) -> String {
+    digest.chars().take(16).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MANIFEST: &str = "app = \"blog\"\n[functions.hello]\nentry = \"hello.js\"\n";
+
+    fn bundle(manifest: &str, files: &[(&str, &str)], max: usize) -> Result<Bundle, BundleError> {
+        let manifest = manifest::parse(manifest, &Limits::default()).unwrap();
+        Bundle::new(manifest, files.iter().map(|(path, text)| (path.to_string(), text.to_string())), max)
+    }
+
+    #[test]
+    fn spelling_does_not_change_the_id_and_content_does() {
+        let id = |manifest: &str, files| id_of(&digest(&bundle(manifest, files, 100).unwrap().encode()));
+        let first = id(MANIFEST, &[("hello.js", "a"), ("x.json", "1")]);
+        let spelled = "# hi\napp=\"blog\"\nfunctions.hello = { entry = './hello.js', routes = ['$default'] }";
+        assert_eq!(first, id(spelled, &[("x.json", "1"), ("./hello.js", "a")]));
+        assert_eq!(first.len(), 16);
+        assert_ne!(first, id(MANIFEST, &[("hello.js", "b"), ("x.json", "1")]));
+        assert_ne!(first, id(&MANIFEST.replace("hello.js", "./x.js"), &[("x.js", "a"), ("x.json", "1")]));
+    }
+
+    #[test]
+    fn bad_files_are_named() {
+        let refused = |files, max| bundle(MANIFEST, files, max).unwrap_err().to_string();
+        assert_eq!(
+            refused(&[("other.js", "")], 9),
+            "isle.toml:3: `functions.hello.entry` is `hello.js`, which is not among the deployment's files"
+        );
+        assert!(refused(&[("../a.js", "")], 9).contains("`../a.js` contains `..`"));
+        assert!(refused(&[("a.html", "")], 9).contains("is no module"));
+        assert!(refused(&[("a.js", ""), ("./a.js", "")], 9).contains("twice"));
+        assert!(refused(&[("hello.js", "0123456789")], 9).contains("10, expected at most 9"));
+        let many: Vec<String> = (0..=FILES_MAX).map(|n| format!("{n}.js")).collect();
+        let many: Vec<(&str, &str)> = many.iter().map(|path| (path.as_str(), "")).collect();
+        assert!(refused(&many, 9).contains("number of files"));
+    }
+
+    #[test]
+    fn what_was_encoded_is_built_again() {
+        let bundle = bundle(MANIFEST, &[("hello.js", "a"), ("x.json", "1")], 9).unwrap();
+        let again = Bundle::decode(&bundle.encode()).unwrap();
+        assert_eq!(again, bundle);
+        let caps = Limits { wall_ms: 10, ..Limits::default() };
+        let built = again.build("acme", "blog", "d", "@g", &caps).unwrap();
+        let version = &built.functions["hello"].version;
+        assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
+        let sent: FunctionSpec = serde_json::from_slice(&version.spec_json).unwrap();
+        assert_eq!(sent.modules["x.json"].kind, ModuleKind::Json);
+        assert!(built.routes.route("GET", "/").is_some());
+        assert!(Bundle::decode(b"{}").is_err());
+    }
+}

@@ -1,0 +1,1 @@
+export const handler = async (event) => Object.fromEntries(new URLSearchParams(atob(event.body)));

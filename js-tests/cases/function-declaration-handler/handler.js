@@ -1,0 +1,3 @@
+export async function handler(event, context) {
+  return { arguments: arguments.length >= 2, thisIsNotGlobal: this !== globalThis };
+}

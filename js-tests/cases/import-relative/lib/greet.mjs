@@ -1,0 +1,2 @@
+export const word = "Hello";
+export default (name) => `${word}, ${name}`;

@@ -1,0 +1,2 @@
+import { mark } from "../marks.js";
+export const shout = (text) => text.toUpperCase() + mark;

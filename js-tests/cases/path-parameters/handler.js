@@ -1,0 +1,1 @@
+export const handler = async (event) => ({ route: event.routeKey, path: event.pathParameters });

@@ -1,0 +1,1 @@
+export const handler = async () => ({ statusCode: 302, headers: { location: "/elsewhere?a=1" } });

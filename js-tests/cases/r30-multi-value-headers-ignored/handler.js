@@ -1,0 +1,1 @@
+export const handler = async () => ({ statusCode: 200, multiValueHeaders: { "x-many": ["1", "2"] }, body: "ok" });

@@ -1,0 +1,1 @@
+export const answer = async () => "from the library";

@@ -1,0 +1,2 @@
+import text from "../../../../etc/passwd";
+export const handler = async () => text;

@@ -1,0 +1,2 @@
+import { helper } from "./lib.js";
+export const handler = async () => helper();

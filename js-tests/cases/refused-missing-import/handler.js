@@ -1,0 +1,3 @@
+export const before = 1;
+import { nothing } from "./missing.js";
+export const handler = async () => nothing;

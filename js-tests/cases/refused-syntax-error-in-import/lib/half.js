@@ -1,0 +1,4 @@
+export function half(n) {
+  const two = 2;
+  return n / two +;
+}

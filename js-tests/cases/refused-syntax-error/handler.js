@@ -1,0 +1,4 @@
+export const handler = async () => {
+  const a = ;
+  return a;
+};

@@ -1,0 +1,3 @@
+const config = undefined;
+const name = config.name;
+export const handler = async () => name;

@@ -1,0 +1,14 @@
+const names = ["Deno", "__bootstrap", "__isle", "process", "require", "module", "Buffer", "__dirname", "window", "importScripts"];
+const globalThisAgain = [
+  globalThis,
+  Function("return this")(),
+  (0, eval)("this"),
+  (async () => {}).constructor("return this"),
+  (function* () {}).constructor("return this"),
+];
+export const handler = async () => ({
+  found: names.filter((name) => name in globalThis),
+  viaFunction: names.filter((name) => Function(`return typeof ${name}`)() !== "undefined"),
+  otherGlobals: globalThisAgain.slice(0, 3).filter((g) => g !== globalThis).length,
+  symbols: Object.getOwnPropertySymbols(globalThis).filter((s) => s !== Symbol.toStringTag).map(String),
+});

@@ -1,0 +1,5 @@
+export const handler = async (event) => {
+  if (event.rawPath === "/benign") return "benign";
+  const hoard = [];
+  for (;;) hoard.push(new Uint8Array(4 << 20).fill(1));
+};

@@ -1,0 +1,7 @@
+export const handler = async (event) => {
+  if (event.rawPath === "/benign") return "benign";
+  let nested = [];
+  for (let i = 0; i < 200_000; i++) nested = [nested];
+  structuredClone(nested);
+  return "cloned";
+};

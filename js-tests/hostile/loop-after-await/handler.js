@@ -1,0 +1,5 @@
+export const handler = async (event) => {
+  if (event.rawPath === "/benign") return "benign";
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  for (;;) {}
+};

@@ -1,0 +1,8 @@
+export const handler = async (event) => {
+  if (event.rawPath === "/benign") return "benign";
+  return {
+    toJSON() {
+      for (;;) {}
+    },
+  };
+};

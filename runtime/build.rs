@@ -1,0 +1,91 @@
+//! Embeds the web platform's scripts.
+//!
+//! The deno crates name their JavaScript by absolute path, to be read when a snapshot is made on
+//! the machine that compiled them. Isle makes its base snapshot on the machine that runs it, so
+//! the scripts must be in the binary: this finds each crate's folder through `cargo metadata` and
+//! writes a table of `include_bytes!`. Embedding them as V8 external strings has a second use:
+//! script text is then neither in a snapshot nor in any isolate's heap.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crate and script, in the order in which they take their place among the external references.
+const SCRIPTS: &[(&str, &[&str])] = &[
+    ("deno_webidl", &["00_webidl.js"]),
+    (
+        "deno_web",
+        &[
+            "00_infra.js",
+            "00_url.js",
+            "01_console.js",
+            "01_dom_exception.js",
+            "01_mimesniff.js",
+            "01_urlpattern.js",
+            "02_event.js",
+            "02_structured_clone.js",
+            "02_timers.js",
+            "03_abort_signal.js",
+            "05_base64.js",
+            "06_streams.js",
+            "08_text_encoding.js",
+            "09_file.js",
+            "10_filereader.js",
+            "12_location.js",
+            "13_message_port.js",
+            "14_compression.js",
+            "15_performance.js",
+        ],
+    ),
+    ("deno_fetch", &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js"]),
+    ("deno_crypto", &["00_crypto.js"]),
+];
+
+fn main() {
+    println!("cargo::rerun-if-changed=build.rs");
+    let folders = crate_folders();
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut table = String::from("pub static SCRIPTS: &[(&str, v8::OneByteConst)] = &[\n");
+    for (name, scripts) in SCRIPTS {
+        let folder = folders.get(*name).unwrap_or_else(|| panic!("cargo metadata does not list crate {name}"));
+        for script in *scripts {
+            let target = out.join(format!("{name}-{script}"));
+            std::fs::write(&target, wrap(&folder.join(script))).expect("OUT_DIR is writable");
+            writeln!(
+                table,
+                "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const(include_bytes!({target:?}))),"
+            )
+            .expect("writing to a string");
+        }
+    }
+    table.push_str("];\n");
+    std::fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");
+}
+
+/// Each script is one function expression; wrapped like this it is a function body that returns
+/// what the expression yields, compiled with `__bootstrap` as its parameter.
+fn wrap(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let expression = text.trim_end().trim_end_matches(';');
+    assert!(expression.is_ascii(), "{} is not ASCII: a one-byte external string needs it", path.display());
+    format!("\"use strict\";return (\n{expression}\n);")
+}
+
+fn crate_folders() -> HashMap<String, PathBuf> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .args(["metadata", "--format-version", "1", "--offline", "--locked"])
+        .output()
+        .expect("cargo metadata runs");
+    assert!(output.status.success(), "cargo metadata: {}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout).expect("cargo metadata prints JSON");
+    let packages = metadata["packages"].as_array().expect("packages is a list");
+    packages
+        .iter()
+        .filter_map(|package| {
+            let manifest = PathBuf::from(package["manifest_path"].as_str()?);
+            Some((package["name"].as_str()?.to_owned(), manifest.parent()?.to_owned()))
+        })
+        .collect()
+}

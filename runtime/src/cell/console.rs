@@ -1,0 +1,82 @@
+//! A function's console, on its way out: each invocation may write so much, the rest is dropped
+//! and said so once.
+
+use super::outbox::Outbox;
+use crate::ext::ConsoleSink;
+use isle_wire::{ConsoleLevel, Frame};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// The longest single line, in bytes; the rest of it is cut.
+const LINE_BYTES_MAX: usize = 16 << 10;
+
+/// One isolate's console.
+pub struct Console {
+    outbox: Arc<Outbox>,
+    version: Cell<u32>,
+    bytes_max: Cell<usize>,
+    written: RefCell<HashMap<u32, usize>>,
+}
+
+impl Console {
+    /// A console of nobody yet.
+    pub fn new(outbox: Arc<Outbox>) -> Rc<Console> {
+        Rc::new(Console { outbox, version: Cell::new(0), bytes_max: Cell::new(0), written: RefCell::default() })
+    }
+
+    /// From now on it is this version's, with so many bytes an invocation.
+    pub fn assign(&self, version: u32, bytes_max: usize) {
+        self.version.set(version);
+        self.bytes_max.set(bytes_max);
+    }
+
+    /// The invocation has ended.
+    pub fn forget(&self, invocation: u32) {
+        let mut written = self.written.borrow_mut();
+        if !written.is_empty() {
+            written.remove(&invocation);
+        }
+    }
+
+    fn put(&self, invocation: u32, level: ConsoleLevel, text: String) {
+        let line = isle_wire::Console { version: self.version.get(), invocation, level, text };
+        self.outbox.append(|out| Frame::Console(line).encode(out));
+    }
+}
+
+/// The end of `text` that fits `bytes` on a character boundary.
+fn cut(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// What an isolate's `OpState` holds.
+pub struct Sink(pub Rc<Console>);
+
+impl ConsoleSink for Sink {
+    fn line(&self, invocation: u32, level: ConsoleLevel, text: String) {
+        let console = &self.0;
+        let bytes_max = console.bytes_max.get();
+        let mut written = console.written.borrow_mut();
+        // Lines that belong to no invocation share an account that `forget` never clears.
+        let used = written.entry(invocation).or_default();
+        if *used > bytes_max {
+            return;
+        }
+        let text = cut(text.trim_end_matches('\n'), LINE_BYTES_MAX);
+        *used += text.len() + 1;
+        let over = *used > bytes_max;
+        drop(written);
+        if over {
+            let text = format!("(console output is over {bytes_max} bytes; the rest is dropped)");
+            console.put(invocation, ConsoleLevel::Warn, text);
+        } else {
+            console.put(invocation, level, text.to_owned());
+        }
+    }
+}

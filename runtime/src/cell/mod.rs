@@ -1,0 +1,362 @@
+//! A cell: the process in which one tenant's functions run.
+//!
+//! ```text
+//!            socket (fd 0)                 board (fd 1)
+//!                 │                             ▲ "begun"
+//!   reader ───────┤                             │
+//!     │ decodes   │            ┌── isolate thread: version A ──┐
+//!     ├─ queue A ─┼────────────┤── isolate thread: version A ──┤── outbox ──▶ socket
+//!     ├─ queue B ─┼────────────┴── isolate thread: version B ──┘
+//!     │           │               spare, spare (base snapshot restored, nobody's yet)
+//!   governor: limits, starts, spares, eviction, reports        anchor: keeps V8's shared heap
+//! ```
+//!
+//! The process is started with its socket as standard input, the board as standard output, and
+//! nothing else. It may die at any time; what that costs is its own tenant's invocations.
+
+mod bodies;
+mod console;
+mod governor;
+mod outbox;
+mod pool;
+mod resident;
+mod spares;
+mod version;
+
+use crate::isolate::{Begun, Isolate, map_snapshot, platform};
+use bodies::{Incoming, Outgoing, Piece};
+use bytes::{Bytes, BytesMut};
+use governor::{Wake, Watched};
+use isle_wire::{CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame};
+use outbox::Outbox;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Instant;
+use version::{Job, Version};
+
+/// What the threads of a cell share.
+pub struct Cell {
+    config: CellConfig,
+    base: &'static [u8],
+    outbox: Arc<Outbox>,
+    begun: Begun,
+    outgoing: Outgoing,
+    versions: RwLock<HashMap<u32, Arc<Version>>>,
+    books: spares::Books,
+    watched: Watched,
+    wake: Wake,
+    in_flight: AtomicUsize,
+    ready: AtomicBool,
+}
+
+/// The process's whole life as a cell.
+pub fn main() -> ExitCode {
+    // A thread that panics leaves books and locks that nobody can trust. The process ends, the
+    // gateway says what died with it, and a fresh cell takes over.
+    std::panic::set_hook(Box::new(|panic| {
+        eprintln!("isle cell: {panic}");
+        std::process::abort();
+    }));
+    match live() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("isle cell: {error}");
+            ExitCode::from(70)
+        }
+    }
+}
+
+fn live() -> io::Result<()> {
+    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let begun = Begun::new(&File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
+    let mut decoder = Decoder::default();
+    let config = match next_frame(&mut socket, &mut decoder)? {
+        Some(Frame::Configure(json)) => serde_json::from_slice::<CellConfig>(&json).map_err(io::Error::other)?,
+        _ => return Err(io::Error::other("the first frame is not a configuration")),
+    };
+    if config.protocol != PROTOCOL_VERSION {
+        return Err(io::Error::other("the gateway speaks another protocol: was the binary replaced?"));
+    }
+    let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
+    confine(&config)?;
+    platform::init();
+    let outbox = Arc::new(Outbox::new(socket.try_clone()?));
+    let cell = Arc::new(Cell {
+        config,
+        base,
+        outbox,
+        begun,
+        outgoing: Outgoing::default(),
+        versions: RwLock::default(),
+        books: spares::Books::default(),
+        watched: Watched::default(),
+        wake: Wake::default(),
+        in_flight: AtomicUsize::new(0),
+        ready: AtomicBool::new(false),
+    });
+    cast_anchor(&cell)?;
+    cell.refill_spares();
+    if cell.config.spare_isolates == 0 {
+        cell.spare_ready();
+    }
+    let governed = cell.clone();
+    std::thread::Builder::new().name("governor".to_owned()).spawn(move || governor::run(&governed))?;
+    Reader { cell, incoming: HashMap::new() }.run(&mut socket, &mut decoder)
+}
+
+/// Gives up what a cell does not need: its session, its folder, core files, written files, new
+/// privileges, and memory beyond the limit. What is left to the kernel is said in the README.
+fn confine(config: &CellConfig) -> io::Result<()> {
+    use nix::sys::resource::{Resource, setrlimit};
+    // Fails when the process leads a session already, which is as good.
+    let _ = nix::unistd::setsid();
+    std::env::set_current_dir("/")?;
+    nix::sys::prctl::set_no_new_privs()?;
+    // The memory of a cell is one tenant's; no other process of the same user may attach to it.
+    nix::sys::prctl::set_dumpable(false)?;
+    setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
+    setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
+    let bytes = u64::from(config.memory_mb) << 20;
+    setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
+    Ok(())
+}
+
+/// An isolate that lives as long as the process, on a thread that does nothing.
+fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
+    let (made, wait) = std::sync::mpsc::sync_channel(1);
+    let cell = cell.clone();
+    std::thread::Builder::new().name("anchor".to_owned()).spawn(move || {
+        let Ok(executor) = tokio::runtime::Builder::new_current_thread().build() else { return };
+        let _entered = executor.enter();
+        let console = console::Console::new(cell.outbox.clone());
+        let _anchor = Isolate::new(cell.base, 16 << 20, Box::new(console::Sink(console)));
+        let _ = made.send(());
+        loop {
+            std::thread::park();
+        }
+    })?;
+    wait.recv().map_err(|_| io::Error::other("the base snapshot could not be restored"))
+}
+
+fn next_frame(socket: &mut UnixStream, decoder: &mut Decoder) -> io::Result<Option<Frame>> {
+    loop {
+        if let Some(frame) = decoder.next_frame().map_err(io::Error::other)? {
+            return Ok(Some(frame));
+        }
+        if !fill(socket, &mut decoder.buffer)? {
+            return Ok(None);
+        }
+    }
+}
+
+/// Reads once; `false` at the end. The bytes go behind what the buffer holds.
+fn fill(socket: &mut UnixStream, buffer: &mut BytesMut) -> io::Result<bool> {
+    const CHUNK: usize = 64 << 10;
+    let held = buffer.len();
+    buffer.resize(held + CHUNK, 0);
+    let read = loop {
+        match socket.read(&mut buffer[held..]) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            other => break other,
+        }
+    };
+    buffer.truncate(held + *read.as_ref().unwrap_or(&0));
+    Ok(read? > 0)
+}
+
+impl Cell {
+    /// The versions, each counted once.
+    pub fn versions(&self) -> Vec<Arc<Version>> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn version(&self, number: u32) -> Option<Arc<Version>> {
+        self.versions.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
+    }
+
+    /// Invocations in the cell.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// So many invocations have ended.
+    pub fn ended(&self, count: usize) {
+        self.in_flight.fetch_sub(count, Ordering::Relaxed);
+    }
+
+    /// Called when a spare is ready; the first one makes the cell ready.
+    pub fn spare_ready(&self) {
+        if !self.ready.swap(true, Ordering::AcqRel) {
+            self.outbox.send(&Frame::Ready(std::process::id()));
+        }
+    }
+}
+
+/// The thread that reads the socket and hands out what comes.
+struct Reader {
+    cell: Arc<Cell>,
+    incoming: HashMap<u32, Incoming>,
+}
+
+impl Reader {
+    fn run(mut self, socket: &mut UnixStream, decoder: &mut Decoder) -> io::Result<()> {
+        let mut touched: Vec<Arc<Version>> = Vec::new();
+        while fill(socket, &mut decoder.buffer)? {
+            while let Some(frame) = decoder.next_frame().map_err(io::Error::other)? {
+                self.take(frame, &mut touched);
+            }
+            // One wake for a batch of frames, not one for each.
+            for version in touched.drain(..) {
+                self.dispatch(&version);
+            }
+            self.cell.outbox.flush();
+        }
+        // The gateway closed the socket: the cell's life is over.
+        std::process::exit(0)
+    }
+
+    fn take(&mut self, frame: Frame, touched: &mut Vec<Arc<Version>>) {
+        match frame {
+            Frame::Invoke { id, invoke } => self.invoke(id, invoke, touched),
+            Frame::Body { id, last, data } => self.body(id, last, &data, touched),
+            Frame::Credit { id, bytes } => self.cell.outgoing.credit(id, bytes as usize, &self.cell.outbox),
+            Frame::Cancel { id } => self.cancel(id),
+            Frame::Load { version, spec } => self.load(version, &spec),
+            Frame::Unload { version } => self.unload(version),
+            Frame::Check { version } => self.check(version),
+            Frame::Evict { version } => self.evict(version),
+            Frame::Ping(number) => self.cell.outbox.append(|out| Frame::Pong(number).encode(out)),
+            // What only a cell says, a gateway does not.
+            Frame::Configure(_)
+            | Frame::Ready(_)
+            | Frame::Checked { .. }
+            | Frame::Response { .. }
+            | Frame::Console(_)
+            | Frame::Pong(_)
+            | Frame::Stats(_) => {}
+        }
+    }
+
+    fn invoke(&mut self, id: u32, invoke: Invoke, touched: &mut Vec<Arc<Version>>) {
+        let Some(version) = touched
+            .iter()
+            .find(|version| version.number == invoke.version)
+            .cloned()
+            .or_else(|| self.cell.version(invoke.version))
+        else {
+            return self.fail(id, Outcome::Unavailable);
+        };
+        self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
+        if invoke.body_follows {
+            let limit = version.spec.limits.request_body_bytes_max as usize;
+            self.incoming.insert(id, Incoming { invoke, body: BytesMut::new(), limit });
+            return;
+        }
+        self.enqueue(id, invoke, version, touched);
+    }
+
+    fn enqueue(&self, id: u32, invoke: Invoke, version: Arc<Version>, touched: &mut Vec<Arc<Version>>) {
+        version.queue().jobs.push_back(Job { id, invoke, arrived: Instant::now() });
+        if !touched.iter().any(|known| Arc::ptr_eq(known, &version)) {
+            touched.push(version);
+        }
+    }
+
+    /// Wakes an isolate for what was queued, or starts one.
+    fn dispatch(&self, version: &Arc<Version>) {
+        let mut queue = version.queue();
+        let parked = queue.parked.pop();
+        let cold = queue.residents == 0;
+        drop(queue);
+        match parked {
+            Some(parked) => parked.waker.wake(),
+            None if cold => self.cell.consider(version),
+            None => {}
+        }
+        self.cell.wake.call_if_asleep();
+    }
+
+    fn body(&mut self, id: u32, last: bool, data: &Bytes, touched: &mut Vec<Arc<Version>>) {
+        match bodies::take_piece(&mut self.incoming, id, last, data) {
+            Piece::More => {
+                let bytes = data.len() as u32;
+                self.cell.outbox.append(|out| Frame::Credit { id, bytes }.encode(out));
+            }
+            Piece::Whole(invoke) => match self.cell.version(invoke.version) {
+                Some(version) => self.enqueue(id, *invoke, version, touched),
+                None => {
+                    self.cell.ended(1);
+                    self.fail(id, Outcome::Unavailable);
+                }
+            },
+            Piece::TooLarge => {
+                self.cell.ended(1);
+                self.fail(id, Outcome::RequestTooLarge);
+            }
+            Piece::Stray => {}
+        }
+    }
+
+    fn fail(&self, id: u32, outcome: Outcome) {
+        let response = ResponseFrame::failed(outcome, Bytes::new());
+        self.cell.outbox.append(|out| Frame::encode_response(id, &response, out));
+    }
+
+    fn cancel(&mut self, id: u32) {
+        self.cell.outgoing.cancel(id);
+        if self.incoming.remove(&id).is_some() {
+            return self.cell.ended(1);
+        }
+        for version in self.cell.versions() {
+            if version.cancel(id) {
+                return self.cell.ended(1);
+            }
+        }
+    }
+
+    fn load(&self, number: u32, spec: &[u8]) {
+        match serde_json::from_slice::<FunctionSpec>(spec) {
+            Ok(spec) => {
+                let mut versions = self.cell.versions.write().unwrap_or_else(PoisonError::into_inner);
+                versions.insert(number, Version::new(number, spec));
+            }
+            Err(error) => eprintln!("isle cell: version {number} cannot be read: {error}"),
+        }
+    }
+
+    fn unload(&self, number: u32) {
+        let removed = self.cell.versions.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
+        if let Some(version) = removed {
+            version.retire();
+        }
+    }
+
+    fn check(&self, number: u32) {
+        match self.cell.version(number) {
+            Some(version) => {
+                let mut queue = version.queue();
+                queue.residents += 1;
+                queue.starting += 1;
+                drop(queue);
+                self.cell.start(&version, true);
+            }
+            None => self.cell.refuse_check(number, "the version is not known to this cell"),
+        }
+    }
+
+    fn evict(&self, number: u32) {
+        let now = Instant::now();
+        for version in self.cell.versions() {
+            if number == 0 || version.number == number {
+                version.evict_idle(now, None);
+            }
+        }
+    }
+}

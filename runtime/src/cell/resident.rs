@@ -1,0 +1,496 @@
+//! A resident: an isolate with a function in it, on a thread of its own, serving.
+//!
+//! ```text
+//!   spare ──assign──▶ starting ──loaded──▶ serving ⇄ parked ──evicted, retired, stopped──▶ gone
+//!                         └──failed──▶ gone (every waiting invocation gets the reason)
+//! ```
+//!
+//! One isolate serves many invocations at a time: while one awaits a timer, the next is begun. An
+//! isolate that a limit stopped is not used again, and every invocation in it ends with that
+//! limit's outcome: after a stop nothing is known of the state they shared.
+
+use super::Cell;
+use super::console::Console;
+use super::version::{Job, Parked, Version};
+use crate::handler::event::{self, EventBody};
+use crate::handler::response::Reply;
+use crate::isolate::{Call, Called, Failure, Isolate, Stayed, Stop};
+use bytes::{Bytes, BytesMut};
+use deno_core::v8;
+use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, LoadReply, Outcome, ResponseFrame, StartKind, Timing};
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use tokio::time::Sleep;
+
+/// Jobs begun before others of the isolate get a turn, and before results are sent.
+const BATCH: usize = 16;
+/// Heap statistics are taken after this many invocations: they cost a microsecond.
+const COUNT_MEMORY_EVERY: u32 = 256;
+
+/// An invocation whose promise is pending.
+struct Pending {
+    id: u32,
+    promise: v8::Global<v8::Promise>,
+    entered: Instant,
+    deadline: Instant,
+    cpu_ns: u64,
+    queue_us: u32,
+    start: (StartKind, u32),
+}
+
+/// An isolate that serves a version.
+pub struct Resident {
+    cell: Arc<Cell>,
+    version: Arc<Version>,
+    number: u64,
+    isolate: Isolate,
+    console: Rc<Console>,
+    pending: Vec<Pending>,
+    start: (StartKind, u32),
+    alarm: Pin<Box<Sleep>>,
+    calls_until_count: u32,
+    idle_since: Option<Instant>,
+    retiring: bool,
+    finished: BytesMut,
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+/// What it takes to make a resident of an isolate.
+pub struct Assignment {
+    /// The version that moves in.
+    pub version: Arc<Version>,
+    /// How the isolate came to be there.
+    pub kind: StartKind,
+    /// When it was decided to start it.
+    pub since: Instant,
+    /// Whether the gateway asked for the start itself ([`Frame::Check`]).
+    pub check: bool,
+}
+
+/// Loads the version and serves it until the resident's end. Runs on the isolate's thread.
+pub fn run(
+    cell: &Arc<Cell>,
+    executor: &tokio::runtime::Runtime,
+    mut isolate: Isolate,
+    console: Rc<Console>,
+    number: u64,
+    assignment: Assignment,
+) {
+    let Assignment { version, kind, since, check } = assignment;
+    console.assign(version.number, version.spec.limits.log_bytes_max as usize);
+    let wall = Duration::from_millis(u64::from(version.spec.limits.wall_ms));
+    let loaded = executor.block_on(async {
+        match tokio::time::timeout(wall, isolate.load(&version.spec)).await {
+            Ok(loaded) => loaded,
+            Err(_) => {
+                let message = format!("start-up took longer than {} ms", version.spec.limits.wall_ms);
+                Err(Failure::new(Outcome::StartupFailed, "Isle.WallExceeded", message))
+            }
+        }
+    });
+    if check {
+        let (outcome, cpu_ns, detail) = match &loaded {
+            Ok(cpu_ns) => (Outcome::Ok, *cpu_ns, Bytes::new()),
+            Err(failure) => (failure.outcome, 0, detail_json(failure)),
+        };
+        let reply = LoadReply { outcome, cpu_us: (cpu_ns / 1_000) as u32, detail };
+        cell.outbox.append(|out| Frame::Checked { version: version.number, reply }.encode(out));
+    }
+    let mut queue = version.queue();
+    queue.starting -= 1;
+    if let Err(failure) = loaded {
+        queue.residents -= 1;
+        let jobs = std::mem::take(&mut queue.jobs);
+        drop(queue);
+        let start = (kind, micros(since.elapsed()));
+        fail_all(cell, jobs, &failure, start);
+        cell.outbox.flush();
+        return;
+    }
+    drop(queue);
+    cell.outbox.flush();
+    isolate.count_memory();
+    let mut resident = Resident {
+        cell: cell.clone(),
+        version,
+        number,
+        isolate,
+        console,
+        pending: Vec::new(),
+        start: (kind, micros(since.elapsed())),
+        alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
+        calls_until_count: 1,
+        idle_since: Some(Instant::now()),
+        retiring: false,
+        finished: BytesMut::new(),
+    };
+    executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
+    resident.leave();
+}
+
+/// Every waiting invocation of a version that could not be started gets the reason.
+fn fail_all(cell: &Cell, jobs: VecDeque<Job>, failure: &Failure, start: (StartKind, u32)) {
+    let detail = detail_json(failure);
+    for (index, job) in jobs.into_iter().enumerate() {
+        let mut response = ResponseFrame::failed(failure.outcome, detail.clone());
+        if index == 0 {
+            (response.start, response.timing.start_us) = start;
+        }
+        cell.begun.mark(job.id);
+        cell.outbox.append(|out| Frame::encode_response(job.id, &response, out));
+        cell.ended(1);
+    }
+}
+
+fn detail_json(failure: &Failure) -> Bytes {
+    serde_json::to_vec(&failure.detail).map(Bytes::from).unwrap_or_default()
+}
+
+impl Resident {
+    /// Serves until there is nothing to do (pending) or it must end (ready).
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut batch = VecDeque::new();
+        loop {
+            self.take_jobs(&mut batch);
+            while let Some(job) = batch.pop_front() {
+                if self.begin(job) == Some(Gone) {
+                    self.give_back(batch);
+                    return Poll::Ready(());
+                }
+            }
+            if !self.pending.is_empty() && self.advance(cx) == Some(Gone) {
+                return Poll::Ready(());
+            }
+            self.flush();
+            if self.retiring && self.pending.is_empty() {
+                return Poll::Ready(());
+            }
+            match self.park(cx) {
+                Parking::Work => {}
+                Parking::Parked => return Poll::Pending,
+                Parking::Leave => return Poll::Ready(()),
+            }
+        }
+    }
+
+    fn take_jobs(&mut self, batch: &mut VecDeque<Job>) {
+        if self.retiring {
+            return;
+        }
+        let room = (self.version.spec.limits.concurrency as usize).saturating_sub(self.pending.len()).min(BATCH);
+        let mut queue = self.version.queue();
+        let count = room.min(queue.jobs.len());
+        batch.extend(queue.jobs.drain(..count));
+    }
+
+    /// Jobs that were taken but not begun when the isolate was stopped go back to the queue's head.
+    fn give_back(&mut self, batch: VecDeque<Job>) {
+        let mut queue = self.version.queue();
+        for job in batch.into_iter().rev() {
+            queue.jobs.push_front(job);
+        }
+    }
+
+    /// Calls the handler for one job.
+    fn begin(&mut self, job: Job) -> Option<Gone> {
+        let began = Instant::now();
+        let start = std::mem::take(&mut self.start);
+        let waited = micros(began.saturating_duration_since(job.arrived));
+        let queue_us = waited.saturating_sub(start.1);
+        let limits = &self.version.spec.limits;
+        let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
+        let body = EventBody::of(&job.invoke.head, &job.invoke.body);
+        let event = event::text(&job.invoke.head, &self.version.spec.app, matches!(body, EventBody::Base64(_)));
+        let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
+        let body_bytes_max = limits.response_body_bytes_max as usize;
+        let call = Call {
+            invocation: job.id,
+            event: &event,
+            body: &body,
+            request_id: std::str::from_utf8(&job.invoke.head.request_id).unwrap_or_default(),
+            deadline_ms: now_ms + left_ms,
+            budget_ns: u64::from(limits.handler_cpu_ms) * 1_000_000,
+            body_bytes_max,
+        };
+        self.idle_since = None;
+        self.cell.begun.mark(job.id);
+        let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
+        let pending = |promise| Pending { id: job.id, promise, entered: began, deadline, cpu_ns, queue_us, start };
+        if let Some(stop) = stop {
+            let failure = self.stopped(stop);
+            let timing = timing(queue_us, start.1, began, cpu_ns);
+            self.send(job.id, Err(&failure), start.0, timing);
+            return Some(self.doom(&failure));
+        }
+        match result {
+            Called::Pending(promise) => self.pending.push(pending(promise)),
+            Called::Ended(result) => {
+                let timing = timing(queue_us, start.1, began, cpu_ns);
+                self.send(job.id, result.as_ref(), start.0, timing);
+            }
+        }
+        self.count_memory_sometimes();
+        None
+    }
+
+    fn count_memory_sometimes(&mut self) {
+        self.calls_until_count -= 1;
+        if self.calls_until_count == 0 {
+            self.calls_until_count = COUNT_MEMORY_EVERY;
+            self.isolate.count_memory();
+            self.version.heap_bytes.store(self.isolate.control().memory().last_seen(), Ordering::Relaxed);
+        }
+    }
+
+    /// Lets what the pending invocations wait for happen, and ends those that are over.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Option<Gone> {
+        let budget_ns = u64::from(self.version.spec.limits.handler_cpu_ms) * 1_000_000;
+        let turned = self.isolate.turn(cx, budget_ns);
+        let share = turned.cpu_ns / self.pending.len().max(1) as u64;
+        self.pending.iter_mut().for_each(|pending| pending.cpu_ns += share);
+        if let Some(stop) = turned.stop {
+            let failure = self.stopped(stop);
+            return Some(self.doom(&failure));
+        }
+        if let Some(gone) = self.end_settled(budget_ns) {
+            return Some(gone);
+        }
+        self.end_cancelled();
+        self.end_over_limit(budget_ns, cx);
+        if turned.result.is_ready() && !self.pending.is_empty() && self.version.queue().jobs.is_empty() {
+            // Nothing is left that could run: no timer, no operation, no microtask.
+            let message = "the handler's promise is pending and nothing is left that could settle it";
+            let failure = Failure::new(Outcome::NeverSettled, "Runtime.NodeJsExit", message);
+            self.end_all_pending(&failure);
+        }
+        None
+    }
+
+    fn end_settled(&mut self, budget_ns: u64) -> Option<Gone> {
+        let body_bytes_max = self.version.spec.limits.response_body_bytes_max as usize;
+        let mut index = 0;
+        while index < self.pending.len() {
+            if !self.isolate.is_settled(&self.pending[index].promise) {
+                index += 1;
+                continue;
+            }
+            let mut done = self.pending.swap_remove(index);
+            let settled = self.isolate.settle(&done.promise, budget_ns, body_bytes_max);
+            done.cpu_ns += settled.cpu_ns;
+            let timing = timing(done.queue_us, done.start.1, done.entered, done.cpu_ns);
+            if let Some(stop) = settled.stop {
+                let failure = self.stopped(stop);
+                self.send(done.id, Err(&failure), done.start.0, timing);
+                return Some(self.doom(&failure));
+            }
+            self.send(done.id, settled.result.as_ref(), done.start.0, timing);
+        }
+        None
+    }
+
+    fn end_cancelled(&mut self) {
+        let mut queue = self.version.queue();
+        if queue.cancelled.is_empty() {
+            return;
+        }
+        let mine: Vec<u32> = self.pending.iter().map(|p| p.id).filter(|id| queue.cancelled.contains(id)).collect();
+        queue.cancelled.retain(|id| !mine.contains(id));
+        if queue.residents == 1 {
+            // Nobody else could hold the others: they have ended by themselves.
+            queue.cancelled.clear();
+        }
+        drop(queue);
+        let failure = Failure::new(Outcome::Cancelled, "Isle.Cancelled", "the client left");
+        for id in mine {
+            self.end_pending(id, &failure);
+        }
+    }
+
+    /// Ends what is past its deadline or its CPU budget, and arms the alarm for the next.
+    fn end_over_limit(&mut self, budget_ns: u64, cx: &mut Context<'_>) {
+        let now = Instant::now();
+        let over: Vec<(u32, bool)> = self
+            .pending
+            .iter()
+            .filter(|p| p.deadline <= now || p.cpu_ns > budget_ns)
+            .map(|p| (p.id, p.deadline <= now))
+            .collect();
+        for (id, wall) in over {
+            let failure = if wall { self.wall_exceeded() } else { self.stopped(Stop::Cpu) };
+            self.end_pending(id, &failure);
+            // Its continuations may go on for ever; no new invocation shall share with them.
+            self.retire();
+        }
+        if let Some(next) = self.pending.iter().map(|p| p.deadline).min() {
+            self.alarm.as_mut().reset(next.into());
+            let _ = self.alarm.as_mut().poll(cx);
+        }
+    }
+
+    fn end_pending(&mut self, id: u32, failure: &Failure) {
+        if let Some(at) = self.pending.iter().position(|p| p.id == id) {
+            let ended = self.pending.swap_remove(at);
+            let timing = timing(ended.queue_us, ended.start.1, ended.entered, ended.cpu_ns);
+            self.send(id, Err(failure), ended.start.0, timing);
+        }
+    }
+
+    fn end_all_pending(&mut self, failure: &Failure) {
+        for id in self.pending.iter().map(|p| p.id).collect::<Vec<_>>() {
+            self.end_pending(id, failure);
+        }
+    }
+
+    /// Ends everything in a stopped isolate.
+    fn doom(&mut self, failure: &Failure) -> Gone {
+        self.end_all_pending(failure);
+        self.retire();
+        self.flush();
+        Gone
+    }
+
+    /// Takes no new invocations from here on; its place is another isolate's.
+    fn retire(&mut self) {
+        if !self.retiring {
+            self.retiring = true;
+            self.version.queue().residents -= 1;
+        }
+    }
+
+    fn stopped(&self, stop: Stop) -> Failure {
+        let limits = &self.version.spec.limits;
+        match stop {
+            Stop::Cpu => Failure::new(
+                Outcome::CpuExceeded,
+                "Isle.CpuExceeded",
+                format!("the handler used more than {} ms of CPU time", limits.handler_cpu_ms),
+            ),
+            Stop::Heap => Failure::new(
+                Outcome::HeapExceeded,
+                "Isle.HeapExceeded",
+                format!("the function needed more than {} MiB of memory", limits.heap_mb),
+            ),
+        }
+    }
+
+    fn wall_exceeded(&self) -> Failure {
+        let message = format!("the invocation took longer than {} ms", self.version.spec.limits.wall_ms);
+        Failure::new(Outcome::WallExceeded, "Isle.WallExceeded", message)
+    }
+
+    /// Appends the end of an invocation to what goes out at the next flush.
+    fn send(&mut self, id: u32, result: Result<&Reply, &Failure>, start: StartKind, timing: Timing) {
+        self.console.forget(id);
+        self.cell.ended(1);
+        let out = &mut self.finished;
+        match result {
+            Ok(reply) => {
+                let inline = reply.body.len().min(BODY_CHUNK_BYTES_MAX);
+                let rest = reply.body.slice(inline..);
+                let response = ResponseFrame {
+                    outcome: Outcome::Ok,
+                    start,
+                    timing,
+                    status: reply.status,
+                    headers: reply.headers.clone(),
+                    detail: Bytes::new(),
+                    body_follows: !rest.is_empty(),
+                    body: reply.body.slice(..inline),
+                };
+                Frame::encode_response(id, &response, out);
+                if !rest.is_empty() {
+                    self.flush();
+                    self.cell.outgoing.start(id, rest, &self.cell.outbox);
+                }
+            }
+            Err(failure) => {
+                let mut response = ResponseFrame::failed(failure.outcome, detail_json(failure));
+                (response.start, response.timing) = (start, timing);
+                Frame::encode_response(id, &response, out);
+            }
+        }
+    }
+
+    fn flush(&mut self) {
+        if !self.finished.is_empty() {
+            self.cell.outbox.append(|out| out.extend_from_slice(&self.finished));
+            self.finished.clear();
+        }
+        self.cell.outbox.flush();
+    }
+
+    /// Waits for work, unless there is some or it is time to go.
+    fn park(&mut self, cx: &mut Context<'_>) -> Parking {
+        if self.pending.is_empty() && self.idle_since.is_none() {
+            self.idle_since = Some(Instant::now());
+        }
+        let number = self.number;
+        let mut queue = self.version.queue();
+        queue.parked.retain(|parked| parked.resident != number);
+        let may_leave = self.pending.is_empty();
+        if let Some(at) = queue.evicted.iter().position(|evicted| *evicted == number)
+            && may_leave
+        {
+            queue.evicted.swap_remove(at);
+            if queue.jobs.is_empty() {
+                self.version.evictions.fetch_add(1, Ordering::Relaxed);
+                return Parking::Leave;
+            }
+        }
+        let room = self.pending.len() < self.version.spec.limits.concurrency as usize;
+        if !queue.jobs.is_empty() && room && !self.retiring {
+            return Parking::Work;
+        }
+        if may_leave && self.version.is_retired() {
+            return Parking::Leave;
+        }
+        if !self.retiring {
+            let parked = Parked { resident: number, waker: cx.waker().clone(), idle_since: self.idle_since };
+            queue.parked.push(parked);
+        }
+        Parking::Parked
+    }
+
+    /// Takes the resident out of the books. Whatever was pushed meanwhile is for the next isolate.
+    fn leave(mut self) {
+        self.flush();
+        let mut queue = self.version.queue();
+        queue.parked.retain(|parked| parked.resident != self.number);
+        queue.evicted.retain(|evicted| *evicted != self.number);
+        if !self.retiring {
+            queue.residents -= 1;
+        }
+        if queue.residents == 0 {
+            queue.cancelled.clear();
+            self.version.heap_bytes.store(0, Ordering::Relaxed);
+        }
+        let waiting = !queue.jobs.is_empty();
+        drop(queue);
+        if waiting {
+            self.cell.consider(&self.version);
+        }
+    }
+}
+
+/// The isolate was stopped and everything in it has ended.
+#[derive(PartialEq)]
+struct Gone;
+
+enum Parking {
+    Work,
+    Parked,
+    Leave,
+}
+
+fn timing(queue_us: u32, start_us: u32, entered: Instant, cpu_ns: u64) -> Timing {
+    Timing { queue_us, start_us, run_us: micros(entered.elapsed()), cpu_us: (cpu_ns / 1_000) as u32 }
+}

@@ -1,0 +1,139 @@
+//! A function version in a cell: its spec and the queue that its isolates take from.
+//!
+//! The queue is shared by all isolates of the version, so a request waits for *an* isolate, never
+//! for one that happens to be busy.
+
+use isle_wire::{FunctionSpec, Invoke};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use super::pool::Demand;
+
+/// An invocation that waits for an isolate.
+pub struct Job {
+    /// The invocation's id.
+    pub id: u32,
+    /// The request, its body included.
+    pub invoke: Invoke,
+    /// When it was complete in this cell.
+    pub arrived: Instant,
+}
+
+/// An isolate of the version that waits for something to do.
+pub struct Parked {
+    /// Which.
+    pub resident: u64,
+    /// How to wake it.
+    pub waker: Waker,
+    /// Since when it holds no invocation; `None` while it does.
+    pub idle_since: Option<Instant>,
+}
+
+/// What isolates and the reader share about a version.
+#[derive(Default)]
+pub struct Queue {
+    /// Waiting invocations, oldest first.
+    pub jobs: VecDeque<Job>,
+    /// Waiting isolates, the most recently used last.
+    pub parked: Vec<Parked>,
+    /// Isolates resident or starting.
+    pub residents: u32,
+    /// Of those, starting.
+    pub starting: u32,
+    /// Invocations nobody waits for any more, for the isolates to notice.
+    pub cancelled: Vec<u32>,
+    /// Isolates that are to end when they are idle.
+    pub evicted: Vec<u64>,
+}
+
+/// A function version in a cell.
+pub struct Version {
+    /// The gateway's number for it.
+    pub number: u32,
+    /// What it is.
+    pub spec: FunctionSpec,
+    queue: Mutex<Queue>,
+    retired: AtomicBool,
+    /// Isolates dropped for age or room.
+    pub evictions: AtomicU64,
+    /// Heap and external memory of its isolates at last count, in bytes.
+    pub heap_bytes: AtomicU64,
+}
+
+impl Version {
+    /// A version without isolates.
+    pub fn new(number: u32, spec: FunctionSpec) -> Arc<Version> {
+        Arc::new(Version {
+            number,
+            spec,
+            queue: Mutex::default(),
+            retired: AtomicBool::new(false),
+            evictions: AtomicU64::new(0),
+            heap_bytes: AtomicU64::new(0),
+        })
+    }
+
+    /// The queue, locked. Hold it briefly: the reader needs it for every request.
+    pub fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the gateway sends no more invocations of it.
+    pub fn is_retired(&self) -> bool {
+        self.retired.load(Ordering::Relaxed)
+    }
+
+    /// Ends it: its isolates go when they have nothing left to do.
+    pub fn retire(&self) {
+        self.retired.store(true, Ordering::Relaxed);
+        let parked = std::mem::take(&mut self.queue().parked);
+        parked.into_iter().for_each(|parked| parked.waker.wake());
+    }
+
+    /// Tells the isolates that nobody waits for an invocation. `true` if it had not begun: it is
+    /// gone then.
+    pub fn cancel(&self, id: u32) -> bool {
+        let mut queue = self.queue();
+        if let Some(at) = queue.jobs.iter().position(|job| job.id == id) {
+            queue.jobs.remove(at);
+            return true;
+        }
+        if queue.residents > queue.starting {
+            queue.cancelled.push(id);
+            let parked = std::mem::take(&mut queue.parked);
+            drop(queue);
+            parked.into_iter().for_each(|parked| parked.waker.wake());
+        }
+        false
+    }
+
+    /// Has the isolates that have been idle for `age` end; `None` age: all that are idle.
+    pub fn evict_idle(&self, now: Instant, age: Option<Duration>) {
+        let mut queue = self.queue();
+        let old = |parked: &Parked| {
+            parked.idle_since.is_some_and(|since| age.is_none_or(|age| now.saturating_duration_since(since) >= age))
+        };
+        let (gone, kept): (Vec<_>, Vec<_>) = queue.parked.drain(..).partition(old);
+        queue.parked = kept;
+        for parked in gone {
+            queue.evicted.push(parked.resident);
+            parked.waker.wake();
+        }
+    }
+}
+
+impl Queue {
+    /// Facts for the decision whether to start another isolate.
+    pub fn demand(&self, residents_max: u32, now: Instant) -> Demand {
+        Demand {
+            waiting: self.jobs.len(),
+            waited: self.jobs.front().map_or(Duration::ZERO, |job| now.saturating_duration_since(job.arrived)),
+            residents: self.residents,
+            starting: self.starting,
+            residents_max,
+        }
+    }
+}

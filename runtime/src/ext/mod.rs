@@ -1,0 +1,62 @@
+//! The web platform in an isolate: deno's extensions, our own few ops, and `bootstrap.js`, which
+//! puts the globals together.
+//!
+//! The extensions' scripts are not loaded by deno_core. They are compiled by [`op_isle_compile`]
+//! from static one-byte strings whose addresses stand in the list of external references, always
+//! in the same order. That keeps script text out of every snapshot and heap, and it keeps the
+//! indices of the references the same in a snapshot that is made on top of another: deno_core's
+//! own way would lose them there.
+//!
+//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
+//! registered: a cell has no network, and an op that is not there cannot be reached.
+
+mod ops;
+
+use deno_core::{Extension, v8};
+use std::borrow::Cow;
+
+pub use ops::{ConsoleSink, InvocationMark};
+
+include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
+
+/// What `bootstrap.js` leaves on the global object for Rust to take and remove.
+pub const HOOKS_NAME: &str = "__isle";
+
+/// The script that builds the globals. Run once, when the base snapshot is made.
+pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
+
+deno_core::extension!(
+    isle_ops,
+    ops = [ops::op_isle_compile, ops::op_isle_console],
+);
+
+/// The extensions of every isolate, in the order that snapshots depend on.
+pub fn extensions() -> Vec<Extension> {
+    let references: Vec<v8::ExternalReference> = SCRIPTS
+        .iter()
+        .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
+        .collect();
+    let mut own = isle_ops::init();
+    own.external_references = Cow::Owned(references);
+    vec![
+        without_scripts(deno_webidl::deno_webidl::init()),
+        without_scripts(deno_web::deno_web::init(
+            deno_web::BlobStore::default_arc(),
+            None,
+            false,
+            deno_web::InMemoryBroadcastChannel::default(),
+        )),
+        without_scripts(deno_crypto::deno_crypto::init(None)),
+        own,
+    ]
+}
+
+fn without_scripts(mut extension: Extension) -> Extension {
+    extension.js_files = Cow::Borrowed(&[]);
+    extension.esm_files = Cow::Borrowed(&[]);
+    extension.lazy_loaded_esm_files = Cow::Borrowed(&[]);
+    extension.lazy_loaded_js_files = Cow::Borrowed(&[]);
+    extension.synthetic_esm_modules = Cow::Borrowed(&[]);
+    extension.esm_entry_point = None;
+    extension
+}

@@ -1,0 +1,73 @@
+//! Our own ops: compiling an embedded script, and the console's way out.
+
+use super::SCRIPTS;
+use deno_core::{OpState, op2, v8};
+use isle_wire::ConsoleLevel;
+
+/// The invocation whose turn it is, for console lines. Kept in V8's continuation-preserved
+/// embedder data, so it follows `await` and timers without any work of ours.
+pub struct InvocationMark;
+
+impl InvocationMark {
+    /// Marks everything that follows from here as this invocation's.
+    pub fn set(scope: &mut v8::PinScope<'_, '_>, invocation: u32) {
+        let mark = v8::Integer::new_from_unsigned(scope, invocation);
+        scope.set_continuation_preserved_embedder_data(mark.into());
+    }
+
+    /// Ends the marking for this turn.
+    pub fn clear(scope: &mut v8::PinScope<'_, '_>) {
+        let nothing = v8::undefined(scope);
+        scope.set_continuation_preserved_embedder_data(nothing.into());
+    }
+
+    /// The invocation that runs now; 0 when it is none's turn.
+    pub fn get(scope: &mut v8::PinScope<'_, '_>) -> u32 {
+        let mark = scope.get_continuation_preserved_embedder_data();
+        v8::Local::<v8::Integer>::try_from(mark).map_or(0, |n| n.value() as u32)
+    }
+}
+
+/// Where console lines go; put into the isolate's `OpState` by its owner.
+pub trait ConsoleSink {
+    /// Takes one line. Must not block and must bound what it keeps.
+    fn line(&self, invocation: u32, level: ConsoleLevel, text: String);
+}
+
+#[op2]
+pub fn op_isle_compile<'s>(scope: &mut v8::PinScope<'s, '_>, #[string] specifier: &str) -> v8::Local<'s, v8::Value> {
+    let compiled = SCRIPTS.iter().find(|(name, _)| *name == specifier).and_then(|(name, text)| {
+        let text = v8::String::new_from_onebyte_const(scope, text)?;
+        let name = v8::String::new(scope, name)?;
+        let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
+        let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+        let parameter = v8::String::new(scope, "__bootstrap")?;
+        v8::script_compiler::compile_function(
+            scope,
+            &mut source,
+            &[parameter],
+            &[],
+            v8::script_compiler::CompileOptions::NoCompileOptions,
+            v8::script_compiler::NoCacheReason::NoReason,
+        )
+    });
+    match compiled {
+        Some(function) => function.into(),
+        None => v8::undefined(scope).into(),
+    }
+}
+
+#[op2(fast)]
+pub fn op_isle_console(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, #[string] text: String, level: i32) {
+    let level = match level {
+        0 => ConsoleLevel::Debug,
+        2 => ConsoleLevel::Warn,
+        3 => ConsoleLevel::Error,
+        _ => ConsoleLevel::Info,
+    };
+    let invocation = InvocationMark::get(scope);
+    if let Some(sink) = state.try_borrow::<Box<dyn ConsoleSink>>() {
+        sink.line(invocation, level, text);
+    }
+}
+

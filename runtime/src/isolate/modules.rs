@@ -1,0 +1,379 @@
+//! A deployment's modules in an isolate: compiled, linked by relative specifier, evaluated.
+//!
+//! Nothing is fetched and no file is opened: what a module may import is what was deployed with
+//! it. V8's callbacks carry no data, so the graph is in a thread-local; an isolate has a thread of
+//! its own.
+
+use deno_core::v8;
+use isle_wire::{FailureDetail, FunctionSpec, ModuleKind, ModuleSource};
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
+
+/// How module names look to V8, and so in stacks and `import.meta.url`.
+const SCHEME: &str = "file:///";
+
+#[derive(Default)]
+struct Graph {
+    sources: BTreeMap<String, ModuleSource>,
+    modules: HashMap<String, v8::Global<v8::Module>>,
+    /// Why the last import was refused, with its place, which an exception of ours cannot carry.
+    refusal: Option<FailureDetail>,
+    /// Path by identity hash; hashes can collide, so the module is compared too.
+    paths: HashMap<i32, Vec<(v8::Global<v8::Module>, String)>>,
+}
+
+thread_local! {
+    static GRAPH: RefCell<Graph> = RefCell::default();
+}
+
+/// The file in the deployment that a V8 script name stands for.
+pub fn path_of_name(name: &str) -> Option<&str> {
+    name.strip_prefix(SCHEME)
+}
+
+/// Forgets the graph. Must run before the isolate goes: it holds handles into it.
+pub fn clear() {
+    GRAPH.set(Graph::default());
+}
+
+/// Routes V8's module callbacks here.
+pub fn install(isolate: &mut v8::Isolate) {
+    isolate.set_host_import_module_with_phase_dynamically_callback(import_dynamically);
+    isolate.set_host_initialize_import_meta_object_callback(fill_import_meta);
+}
+
+/// Why the last import was refused, if that is what failed.
+pub fn take_refusal() -> Option<FailureDetail> {
+    GRAPH.with_borrow_mut(|graph| graph.refusal.take())
+}
+
+/// Compiles and links the entry and all it imports. `None` leaves an exception in the caller's
+/// `TryCatch`.
+pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, spec: &FunctionSpec) -> Option<v8::Local<'s, v8::Module>> {
+    GRAPH.with_borrow_mut(|graph| graph.sources.clone_from(&spec.modules));
+    let entry = compile_graph(scope, &spec.entry)?;
+    entry.instantiate_module(scope, resolve)?;
+    Some(entry)
+}
+
+/// Adds the place of the import statement to what was refused.
+fn place_refusal(file: &str, location: &v8::Location) {
+    GRAPH.with_borrow_mut(|graph| {
+        if let Some(refusal) = &mut graph.refusal {
+            refusal.file = Some(file.to_owned());
+            // V8 counts from 0.
+            refusal.line = u32::try_from(location.get_line_number() + 1).ok();
+            refusal.column = u32::try_from(location.get_column_number() + 1).ok();
+        }
+    });
+}
+
+fn throw(scope: &mut v8::PinScope<'_, '_>, name: &str, message: &str) {
+    let text = v8::String::new(scope, message).unwrap_or_else(|| v8::String::empty(scope));
+    let error = match name {
+        "SyntaxError" => v8::Exception::syntax_error(scope, text),
+        _ => v8::Exception::error(scope, text),
+    };
+    if let (Ok(object), Some(key), Some(value)) =
+        (v8::Local::<v8::Object>::try_from(error), v8::String::new(scope, "name"), v8::String::new(scope, name))
+    {
+        object.set(scope, key.into(), value.into());
+    }
+    let refusal =
+        FailureDetail { error_type: name.to_owned(), message: message.to_owned(), ..FailureDetail::default() };
+    GRAPH.with_borrow_mut(|graph| graph.refusal = Some(refusal));
+    scope.throw_exception(error);
+}
+
+/// `./x.js` as seen from `dir/y.js`; `None` when the specifier is bare or leaves the deployment.
+fn join(specifier: &str, referrer: &str) -> Option<String> {
+    let relative = specifier.starts_with("./") || specifier.starts_with("../");
+    let rooted = specifier.strip_prefix(SCHEME).or_else(|| specifier.strip_prefix('/'));
+    let mut parts: Vec<&str> = match rooted {
+        Some(_) => Vec::new(),
+        None if relative => referrer.split('/').rev().skip(1).collect::<Vec<_>>().into_iter().rev().collect(),
+        None => return None,
+    };
+    for part in rooted.unwrap_or(specifier).split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop()?;
+            }
+            other => parts.push(other),
+        }
+    }
+    Some(parts.join("/"))
+}
+
+/// The deployment's path for an import, or an exception that says what is wrong (R77).
+fn locate(scope: &mut v8::PinScope<'_, '_>, specifier: &str, referrer: &str) -> Option<String> {
+    const ERROR: &str = "Runtime.ImportModuleError";
+    let Some(path) = join(specifier, referrer) else {
+        let message = format!(
+            "Cannot import '{specifier}' from {referrer}: only modules of the deployment can be imported, \
+             by a specifier that begins with './', '../' or '/'"
+        );
+        throw(scope, ERROR, &message);
+        return None;
+    };
+    if !GRAPH.with_borrow(|graph| graph.sources.contains_key(&path)) {
+        throw(scope, ERROR, &format!("Cannot find module '{specifier}' imported from {referrer}"));
+        return None;
+    }
+    Some(path)
+}
+
+/// Compiles the module at `path` and, breadth first, all it imports statically.
+fn compile_graph<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local<'s, v8::Module>> {
+    let entry = compile(scope, path)?;
+    let mut waiting = vec![(path.to_owned(), entry)];
+    while let Some((referrer, module)) = waiting.pop() {
+        if !module.is_source_text_module() {
+            continue;
+        }
+        let requests = module.get_module_requests();
+        for index in 0..requests.length() {
+            let Some(request) = requests.get(scope, index) else { continue };
+            let Ok(request) = v8::Local::<v8::ModuleRequest>::try_from(request) else { continue };
+            let specifier = request.get_specifier().to_rust_string_lossy(scope);
+            let attributes = request.get_import_attributes();
+            let target = locate(scope, &specifier, &referrer)
+                .and_then(|target| check_attributes(scope, attributes, 3, &target, &referrer).map(|()| target));
+            let Some(target) = target else {
+                place_refusal(&referrer, &module.source_offset_to_location(request.get_source_offset()));
+                return None;
+            };
+            if !GRAPH.with_borrow(|graph| graph.modules.contains_key(&target)) {
+                let module = compile(scope, &target)?;
+                waiting.push((target, module));
+            }
+        }
+    }
+    Some(entry)
+}
+
+/// JSON needs `with { type: "json" }`, and JavaScript must not claim it: the importer says what it
+/// expects to run. `stride` is 3 for static imports (key, value, position), 2 for dynamic ones.
+fn check_attributes(
+    scope: &mut v8::PinScope<'_, '_>,
+    attributes: v8::Local<'_, v8::FixedArray>,
+    stride: usize,
+    target: &str,
+    referrer: &str,
+) -> Option<()> {
+    let mut wants_json = false;
+    for index in (0..attributes.length()).step_by(stride) {
+        let text = |at: usize| {
+            let data = attributes.get(scope, at)?;
+            let value = v8::Local::<v8::Value>::try_from(data).ok()?;
+            Some(value.to_rust_string_lossy(scope))
+        };
+        let (key, value) = (text(index)?, text(index + 1)?);
+        if key == "type" && value == "json" {
+            wants_json = true;
+        } else {
+            throw(scope, "TypeError", &format!("Import attribute {key}: \"{value}\" in {referrer} is not known"));
+            return None;
+        }
+    }
+    let is_json = ModuleKind::of_path(target) == Some(ModuleKind::Json);
+    if is_json != wants_json {
+        let hint = if is_json { "add" } else { "remove" };
+        throw(scope, "TypeError", &format!("Import of '{target}' in {referrer}: {hint} `with {{ type: \"json\" }}`"));
+        return None;
+    }
+    Some(())
+}
+
+fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local<'s, v8::Module>> {
+    if let Some(known) = GRAPH.with_borrow(|graph| graph.modules.get(path).cloned()) {
+        return Some(v8::Local::new(scope, known));
+    }
+    let source = GRAPH.with_borrow(|graph| graph.sources.get(path).cloned())?;
+    let name = v8::String::new(scope, &format!("{SCHEME}{path}"))?;
+    let module = match source.kind {
+        ModuleKind::JavaScript => {
+            let text = v8::String::new(scope, &source.text)?;
+            let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, true, None);
+            let mut source = v8::script_compiler::Source::new(text, Some(&origin));
+            v8::script_compiler::compile_module(scope, &mut source)?
+        }
+        ModuleKind::Json => {
+            let default = v8::String::new(scope, "default")?;
+            v8::Module::create_synthetic_module(scope, name, &[default], evaluate_json)
+        }
+    };
+    let handle = v8::Global::new(scope, module);
+    GRAPH.with_borrow_mut(|graph| {
+        let hash = module.get_identity_hash().get();
+        graph.paths.entry(hash).or_default().push((handle.clone(), path.to_owned()));
+        graph.modules.insert(path.to_owned(), handle);
+    });
+    Some(module)
+}
+
+fn path_of(scope: &mut v8::PinScope<'_, '_>, module: v8::Local<'_, v8::Module>) -> Option<String> {
+    let handle = v8::Global::new(scope, module);
+    GRAPH.with_borrow(|graph| {
+        let same_hash = graph.paths.get(&module.get_identity_hash().get())?;
+        same_hash.iter().find(|(known, _)| *known == handle).map(|(_, path)| path.clone())
+    })
+}
+
+fn resolve<'s>(
+    context: v8::Local<'s, v8::Context>,
+    specifier: v8::Local<'s, v8::String>,
+    _attributes: v8::Local<'s, v8::FixedArray>,
+    referrer: v8::Local<'s, v8::Module>,
+) -> Option<v8::Local<'s, v8::Module>> {
+    // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
+    v8::callback_scope!(unsafe scope, context);
+    let referrer = path_of(scope, referrer)?;
+    let specifier = specifier.to_rust_string_lossy(scope);
+    let path = locate(scope, &specifier, &referrer)?;
+    let module = GRAPH.with_borrow(|graph| graph.modules.get(&path).cloned())?;
+    Some(v8::Local::new(scope, module))
+}
+
+fn evaluate_json<'s>(
+    context: v8::Local<'s, v8::Context>,
+    module: v8::Local<'s, v8::Module>,
+) -> Option<v8::Local<'s, v8::Value>> {
+    // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
+    v8::callback_scope!(unsafe scope, context);
+    let path = path_of(scope, module)?;
+    let source = GRAPH.with_borrow(|graph| graph.sources.get(&path).cloned())?;
+    let text = v8::String::new(scope, &source.text)?;
+    let Some(value) = parse_json(scope, text, &path) else { return None };
+    let default = v8::String::new(scope, "default")?;
+    module.set_synthetic_module_export(scope, default, value)?;
+    let resolver = v8::PromiseResolver::new(scope)?;
+    let nothing = v8::undefined(scope);
+    resolver.resolve(scope, nothing.into());
+    Some(resolver.get_promise(scope).into())
+}
+
+/// Parses a JSON module; what is wrong with it is told with its file and line.
+fn parse_json<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    path: &str,
+) -> Option<v8::Local<'s, v8::Value>> {
+    v8::tc_scope!(let scope, scope);
+    if let Some(value) = v8::json::parse(scope, text) {
+        return Some(value);
+    }
+    let error = scope.exception()?;
+    let message = error.to_rust_string_lossy(scope);
+    let message = message.strip_prefix("SyntaxError: ").unwrap_or(&message).to_owned();
+    let number_after = |word: &str| -> Option<u32> {
+        let digits = message.rsplit_once(word)?.1;
+        digits.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+    };
+    let refusal = FailureDetail {
+        error_type: "SyntaxError".to_owned(),
+        file: Some(path.to_owned()),
+        line: Some(number_after("line ").unwrap_or(1)),
+        column: Some(number_after("column ").unwrap_or(1)),
+        message: format!("{path}: {message}"),
+        stack: None,
+    };
+    GRAPH.with_borrow_mut(|graph| graph.refusal = Some(refusal));
+    scope.rethrow();
+    None
+}
+
+extern "C" fn fill_import_meta(
+    context: v8::Local<'_, v8::Context>,
+    module: v8::Local<'_, v8::Module>,
+    meta: v8::Local<'_, v8::Object>,
+) {
+    // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
+    v8::callback_scope!(unsafe scope, context);
+    if let Some(path) = path_of(scope, module)
+        && let Some(key) = v8::String::new(scope, "url")
+        && let Some(url) = v8::String::new(scope, &format!("{SCHEME}{path}"))
+    {
+        meta.create_data_property(scope, key.into(), url.into());
+    }
+}
+
+/// `import()`: the same modules as static imports, linked and evaluated on demand.
+fn import_dynamically<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    _options: v8::Local<'s, v8::Data>,
+    resource: v8::Local<'s, v8::Value>,
+    specifier: v8::Local<'s, v8::String>,
+    _phase: v8::ModuleImportPhase,
+    attributes: v8::Local<'s, v8::FixedArray>,
+) -> Option<v8::Local<'s, v8::Promise>> {
+    let resolver = v8::PromiseResolver::new(scope)?;
+    let promise = resolver.get_promise(scope);
+    let resource = resource.to_rust_string_lossy(scope);
+    let specifier = specifier.to_rust_string_lossy(scope);
+    v8::tc_scope!(let scope, scope);
+    match evaluate_dynamically(scope, &resource, &specifier, attributes) {
+        Some((evaluated, namespace)) => {
+            let then = v8::Function::builder(
+                |_: &mut v8::PinScope<'_, '_>, a: v8::FunctionCallbackArguments<'_>, mut r: v8::ReturnValue<'_>| {
+                    r.set(a.data());
+                },
+            )
+            .data(namespace)
+            .build(scope)?;
+            let chained = evaluated.then(scope, then)?;
+            resolver.resolve(scope, chained.into());
+        }
+        None if scope.has_terminated() => return None,
+        None => {
+            let error = scope.exception().unwrap_or_else(|| v8::undefined(scope).into());
+            scope.reset();
+            resolver.reject(scope, error);
+        }
+    }
+    Some(promise)
+}
+
+fn evaluate_dynamically<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    resource: &str,
+    specifier: &str,
+    attributes: v8::Local<'s, v8::FixedArray>,
+) -> Option<(v8::Local<'s, v8::Promise>, v8::Local<'s, v8::Value>)> {
+    // Code made from strings has no file; it imports as if it stood at the root.
+    let referrer = path_of_name(resource).unwrap_or("eval.js").to_owned();
+    let path = locate(scope, specifier, &referrer)?;
+    check_attributes(scope, attributes, 2, &path, &referrer)?;
+    let module = compile_graph(scope, &path)?;
+    if module.get_status() == v8::ModuleStatus::Uninstantiated {
+        module.instantiate_module(scope, resolve)?;
+    }
+    let evaluated = module.evaluate(scope)?;
+    let evaluated = v8::Local::<v8::Promise>::try_from(evaluated).ok()?;
+    Some((evaluated, module.get_module_namespace()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::join;
+
+    #[test]
+    fn specifiers_stay_inside_the_deployment() {
+        for (specifier, referrer, expected) in [
+            ("./b.js", "a.js", Some("b.js")),
+            ("./b.js", "dir/a.js", Some("dir/b.js")),
+            ("../b.js", "dir/a.js", Some("b.js")),
+            (".././x/../b.js", "dir/a.js", Some("b.js")),
+            ("/lib/b.js", "dir/a.js", Some("lib/b.js")),
+            ("file:///lib/b.js", "a.js", Some("lib/b.js")),
+            ("../b.js", "a.js", None),
+            ("../../etc/passwd", "dir/a.js", None),
+            ("lodash", "a.js", None),
+            ("node:fs", "a.js", None),
+            ("https://example.org/x.js", "a.js", None),
+        ] {
+            assert_eq!(join(specifier, referrer).as_deref(), expected, "{specifier} from {referrer}");
+        }
+    }
+}
