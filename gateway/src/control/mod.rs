@@ -8,10 +8,17 @@
 //! refuses, the one before it keeps serving. What a node serves after a restart is exactly what
 //! `store` has: nothing else is kept.
 
+pub mod api;
 pub mod bundle;
+mod live;
 pub mod manifest;
+pub mod openapi;
+mod reply;
 pub mod store;
 pub mod tokens;
+
+pub use api::{Api, ApiSettings, Opened, PublicBase};
+pub use reply::{ApiBody, ApiReply};
 
 use crate::route::{FunctionVersion, RouteTable};
 use isle_wire::{ConsoleLevel, LoadReply};
@@ -52,4 +59,10 @@ pub trait Plane: Send + Sync + 'static {
     /// The newest lines of an app, oldest first, and those that come from now on. The receiver may
     /// carry other apps' lines too; who reads it filters.
     fn logs(&self, tenant: &str, app: &str) -> (Vec<LogLine>, broadcast::Receiver<LogLine>);
+}
+
+/// Now, in ms since the Unix epoch.
+fn now_ms() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
