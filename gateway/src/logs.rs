@@ -9,7 +9,7 @@
 //! counted, so that one tenant's flood does not drown what others print.
 
 use crate::control::LogLine;
-use isle_wire::{ConsoleLevel, FunctionSpec, Outcome, StartKind, Timing};
+use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, Outcome, StartKind, Timing};
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -169,6 +169,13 @@ fn cut(mut text: String) -> String {
     text
 }
 
+/// An author's [`FailureDetail`] as text; `None`, and no field, when nothing failed.
+fn detail_text(json: &[u8]) -> Option<String> {
+    let detail: FailureDetail = (!json.is_empty()).then(|| serde_json::from_slice(json).ok()).flatten()?;
+    let stack = detail.stack.as_deref().unwrap_or_default();
+    Some(if stack.is_empty() { detail.to_string() } else { format!("{detail}\n{stack}") })
+}
+
 impl LogBus {
     fn app(&self, tenant: &str, app: &str) -> Arc<Mutex<AppLog>> {
         let key = (tenant.to_owned(), app.to_owned());
@@ -196,7 +203,7 @@ impl LogBus {
             }
             if may {
                 let level = level.as_str();
-                tracing::info!(target: "isle::console", request_id, tenant, app, function, level, "{text}");
+                tracing::info!(target: "isle::console", request_id, tenant, app, function, level, text);
             }
         }
         if self.console.receiver_count() > 0 {
@@ -250,6 +257,7 @@ impl LogBus {
             start_us = end.timing.start_us,
             run_us = end.timing.run_us,
             cpu_us = end.timing.cpu_us,
+            detail = detail_text(end.detail),
         );
         if self.requests.receiver_count() > 0 {
             let _ = self.requests.send(Arc::new(RequestLine {

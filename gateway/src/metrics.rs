@@ -3,7 +3,7 @@
 //! Per function (labels `tenant`, `app`, `function`, and `outcome` or `kind` where it says so):
 //! `isle_invocations_total{outcome}`, `isle_invocation_duration_seconds`,
 //! `isle_invocation_cpu_seconds_total`, `isle_starts_total{kind}`,
-//! `isle_start_duration_seconds{kind}`, `isle_invocations_in_flight`, `isle_resident_isolates`,
+//! `isle_start_duration_seconds{kind}`, `isle_in_flight`, `isle_resident_isolates`,
 //! `isle_heap_bytes`. Per node: connections, refusals by reason, cells by state, ends of cells by
 //! cause, build.
 //!
@@ -162,10 +162,11 @@ pub struct Metrics {
     admission: [IntCounter; Refused::REASONS.len()],
     no_route: IntCounter,
     cells: IntGaugeVec,
-    cell_ends: IntCounterVec,
+    cell_deaths: IntCounterVec,
+    cells_retired: IntCounter,
     cell_rss: IntGauge,
     isolates: IntGaugeVec,
-    cell_writes: IntCounter,
+    cell_writes: IntGauge,
 }
 
 /// Sets a counter to a count that is kept elsewhere.
@@ -214,7 +215,7 @@ impl Metrics {
                 &KIND,
                 START_BUCKETS
             ),
-            in_flight: family!(IntGaugeVec, "isle_invocations_in_flight", "Requests inside, waiting or running.", &FUNCTION),
+            in_flight: family!(IntGaugeVec, "isle_in_flight", "Requests inside, waiting or running.", &FUNCTION),
             isolates: family!(IntGaugeVec, "isle_resident_isolates", "Isolates that hold the function.", &FUNCTION),
             heap: family!(IntGaugeVec, "isle_heap_bytes", "V8 heap and external memory of those isolates.", &FUNCTION),
         };
@@ -223,7 +224,9 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), &isle_wire::PROTOCOL_VERSION.to_string()]).set(1);
         let rss = IntGauge::new("isle_cells_resident_bytes", "Resident memory of all cells.")?;
         registry.register(Box::new(rss.clone()))?;
-        let writes = IntCounter::new("isle_cell_writes_total", "System calls that wrote frames to cells now alive.")?;
+        let retired = IntCounter::new("isle_cells_retired_total", "Cells ended because nobody needed them.")?;
+        registry.register(Box::new(retired.clone()))?;
+        let writes = IntGauge::new("isle_cell_writes", "System calls that wrote frames to the cells now alive.")?;
         registry.register(Box::new(writes.clone()))?;
         Ok(Metrics {
             families: Arc::new(families),
@@ -242,7 +245,8 @@ impl Metrics {
             no_route: refusals.with_label_values(&["no_route"]),
             refusals,
             cells: family!(IntGaugeVec, "isle_cells", "Cells by state.", &["state"]),
-            cell_ends: family!(IntCounterVec, "isle_cell_deaths_total", "Ends of cells by cause.", &["cause"]),
+            cell_deaths: family!(IntCounterVec, "isle_cell_deaths_total", "Deaths of cells by cause.", &["cause"]),
+            cells_retired: retired,
             cell_rss: rss,
             isolates: family!(IntGaugeVec, "isle_isolates", "Isolates of all cells by state.", &["state"]),
             cell_writes: writes,
@@ -314,11 +318,12 @@ impl Metrics {
         for (state, count) in [("spare", counts.spare), ("live", counts.live), ("other", counts.other)] {
             self.cells.with_label_values(&[state]).set(count as i64);
         }
-        for cause in Cause::ALL {
-            mirror(&self.cell_ends.with_label_values(&[cause.as_str()]), cells.ended(cause));
+        for cause in Cause::ALL.into_iter().filter(|cause| *cause != Cause::Retired) {
+            mirror(&self.cell_deaths.with_label_values(&[cause.as_str()]), cells.ended(cause));
         }
+        mirror(&self.cells_retired, cells.ended(Cause::Retired));
         let mut by_function: HashMap<Labels, (i64, i64)> = HashMap::new();
-        let (mut isolates, mut spares, mut rss, mut writes) = (0, 0, 0, 0);
+        let (mut isolates, mut spares, mut rss, mut writes) = (0, 0, 0i64, 0u64);
         for cell in cells.all() {
             let stats = cell.link.stats(|function, version| {
                 let spec = &function.spec;
@@ -335,7 +340,7 @@ impl Metrics {
         self.isolates.with_label_values(&["spare"]).set(spares);
         self.isolates.with_label_values(&["resident"]).set((isolates - spares).max(0));
         self.cell_rss.set(rss);
-        mirror(&self.cell_writes, writes);
+        self.cell_writes.set(i64::try_from(writes).unwrap_or(i64::MAX));
         for (labels, set) in lock(&self.sets).iter() {
             let (isolates, heap) = by_function.get(labels).copied().unwrap_or_default();
             set.isolates.set(isolates);
@@ -382,7 +387,7 @@ mod tests {
             r#"isle_invocation_duration_seconds_bucket{app="blog",function="hello",tenant="acme",le="0.005"} 1"#,
             r#"isle_starts_total{app="blog",function="hello",kind="pooled",tenant="acme"} 1"#,
             r#"isle_start_duration_seconds_count{app="blog",function="hello",kind="pooled",tenant="acme"} 1"#,
-            r#"isle_invocations_in_flight{app="blog",function="hello",tenant="acme"} 0"#,
+            r#"isle_in_flight{app="blog",function="hello",tenant="acme"} 0"#,
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }

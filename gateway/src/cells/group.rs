@@ -88,19 +88,21 @@ impl Group {
         *self.live.write().unwrap_or_else(PoisonError::into_inner) = Some(cell.clone());
         // It may have died just before: then its task found no group to tell.
         if cell.link.is_closed() {
-            self.lost(cell, Some(Duration::ZERO), Instant::now());
+            self.lost(cell);
         }
     }
 
-    /// The cell takes no more. `died` is how long it lived when that was a death.
-    pub(super) fn lost(&self, cell: &Arc<Cell>, died: Option<Duration>, now: Instant) {
+    /// The cell takes no more: the next request gets another.
+    pub(super) fn lost(&self, cell: &Arc<Cell>) {
         let mut live = self.live.write().unwrap_or_else(PoisonError::into_inner);
         if live.as_ref().is_some_and(|current| Arc::ptr_eq(current, cell)) {
             *live = None;
-            if let Some(lived) = died {
-                self.backoff.lock().unwrap_or_else(PoisonError::into_inner).died(lived, now);
-            }
         }
+    }
+
+    /// A cell of this group died after `lived`.
+    pub(super) fn died(&self, lived: Duration, now: Instant) {
+        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).died(lived, now);
     }
 }
 

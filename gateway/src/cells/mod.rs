@@ -278,6 +278,11 @@ impl Cells {
         group
     }
 
+    /// The cell takes no more, as its link said; what comes next must not try it again.
+    pub fn closed(&self, group: &Group, cell: &Arc<Cell>) {
+        group.lost(cell);
+    }
+
     /// The group's cell; gets it one when it has none.
     ///
     /// # Errors
@@ -322,13 +327,14 @@ impl Cells {
 
     /// Unloads every version that `serves` denies; ends cells that have none left and run nothing.
     pub fn retain(&self, serves: impl Fn(&FunctionVersion) -> bool) {
-        let cells = lock(&self.inner.all).clone();
-        for cell in cells {
+        for cell in self.all() {
             // A spare, or one whose first request is still to come, has nothing to unload.
             if cell.group().is_some() && cell.link.unload(&serves) == 0 && cell.link.close_if_idle() {
                 cell.end(Cause::Retired);
             }
         }
+        // A group that nobody holds has no function, no cell and no request.
+        lock(&self.inner.groups).retain(|_, group| Arc::strong_count(group) > 1 || group.live().is_some());
     }
 
     /// Drops the function's idle isolates.

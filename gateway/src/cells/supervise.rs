@@ -147,9 +147,11 @@ impl Watch {
         };
         self.cell.link.close();
         if let Some(group) = self.cell.group() {
-            let died = cause != Cause::Retired;
-            let lived = self.cell.assigned.get().map(Instant::elapsed).unwrap_or_default();
-            group.lost(&self.cell, died.then_some(lived), Instant::now());
+            group.lost(&self.cell);
+            if cause != Cause::Retired {
+                let lived = self.cell.assigned.get().map(Instant::elapsed).unwrap_or_default();
+                group.died(lived, Instant::now());
+            }
         }
         self.process.kill();
         let exit = self.process.wait().await;
