@@ -3,6 +3,7 @@
 
 pub mod accept;
 pub mod account;
+pub mod admin;
 pub mod admit;
 pub mod cells;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod control;
 pub mod dispatch;
 pub mod logs;
 pub mod metrics;
+pub mod node;
 pub mod plane;
 pub mod request_id;
 pub mod respond;
