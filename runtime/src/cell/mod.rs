@@ -312,13 +312,12 @@ impl Reader {
 
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.cancel(id);
-        if self.incoming.remove(&id).is_some() {
-            return self.cell.ended(1);
-        }
-        for version in self.cell.versions() {
-            if version.cancel(id) {
-                return self.cell.ended(1);
-            }
+        // Every invocation is answered once, also when nobody waits: its slot is taken until then.
+        let gone = self.incoming.remove(&id).is_some()
+            || self.cell.versions().iter().any(|version| version.cancel(id));
+        if gone {
+            self.cell.ended(1);
+            self.fail(id, Outcome::Cancelled);
         }
     }
 
