@@ -58,8 +58,12 @@ async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
         demo::deploy(&Client::new(url, Some(token))).await?;
     }
     stop.asked().await;
+    tracing::info!("stopping: requests in flight finish first");
     tokio::select! {
-        () = node.stop() => Ok(()),
+        () = node.stop() => {
+            tracing::info!("stopped");
+            Ok(())
+        }
         () = stop.asked() => Err(Failure::said("stopped at once, with requests in flight")),
     }
 }

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_millis(60);
 pub struct Watch {
     watcher: RecommendedWatcher,
     changed: Arc<Notify>,
+    /// A change was seen that nobody was told of yet: who waited for the end of the save gave up.
+    untold: bool,
     watched: BTreeSet<PathBuf>,
 }
 
@@ -44,7 +46,7 @@ impl Watch {
             }
         })
         .map_err(|error| Failure::said(format!("cannot watch for changes: {error}")))?;
-        Ok(Watch { watcher, changed, watched: BTreeSet::new() })
+        Ok(Watch { watcher, changed, untold: false, watched: BTreeSet::new() })
     }
 
     /// Watches exactly these folders from now on, and says whether there is a new one among them:
@@ -73,11 +75,16 @@ impl Watch {
         Ok(new)
     }
 
-    /// Waits for a change, and then until the save is over.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
+    /// Waits for a change, and then until the save is over. Who gives up waiting misses nothing:
+    /// the next call returns for that change.
+    pub async fn changed(&mut self) {
+        if !self.untold {
+            self.changed.notified().await;
+            self.untold = true;
+        }
         let enough = Instant::now() + PATIENCE;
         while timeout(QUIET, timeout_at(enough, self.changed.notified())).await.is_ok_and(|more| more.is_ok()) {}
+        self.untold = false;
     }
 }
 
@@ -118,7 +125,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let file = root.path().join("hello.js");
         fs::write(&file, "1").unwrap();
-        let watch = watching(root.path());
+        let mut watch = watching(root.path());
         fs::write(&file, "2").unwrap();
         timeout(LONG, watch.changed()).await.unwrap();
         fs::write(root.path().join(".hello.js.swp~"), "3").unwrap();
@@ -145,6 +152,20 @@ mod tests {
         watch.set(&folders).unwrap();
         fs::write(lib.join("a.js"), "1").unwrap();
         timeout(LONG, watch.changed()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_change_outlives_who_waited_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        let mut watch = watching(root.path());
+        watch.changed.notify_one();
+        tokio::select! {
+            biased;
+            () = watch.changed() => panic!("the save is not over yet"),
+            () = std::future::ready(()) => {}
+        }
+        timeout(LONG, watch.changed()).await.unwrap();
+        assert!(timeout(Duration::ZERO, watch.changed()).await.is_err(), "told once");
     }
 
     #[test]

@@ -88,6 +88,11 @@ impl Source {
     /// What is wrong with the manifest or the files.
     pub fn routes(&self, code: &Code, caps: &Limits) -> Result<RouteTable, Box<Refused>> {
         match self {
+            // Some editors remove a file before they write it anew.
+            Source::File { entry, .. } if !code.folder.files.contains_key(entry) => Err(Box::new(Refused {
+                message: Some("is not there; what was served before still is".to_owned()),
+                ..Refused::default()
+            })),
             Source::File { entry, .. } => Ok(RouteTable::single(Arc::new(only(entry, &code.folder.files, caps)))),
             Source::Folder { .. } => {
                 let refused = |error: BundleError| Box::new(Refused::from(error));
@@ -103,8 +108,7 @@ impl Source {
     }
 }
 
-/// A single file's function, named after it. The file may be missing for the moment: its function
-/// then says so when it starts.
+/// A single file's function, named after it.
 fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> FunctionVersion {
     let name = entry.rsplit_once('.').map_or(entry, |(stem, _)| stem).to_owned();
     let modules = files
@@ -161,6 +165,8 @@ mod tests {
         let table = source.routes(&source.read().unwrap(), &Limits::default()).unwrap();
         let matched = table.route("any.host", "PUT", "/any/path").unwrap();
         assert_eq!(matched.function.spec.function, "hello");
+        let gone = source.routes(&Code::default(), &Limits::default()).unwrap_err();
+        assert_eq!(gone.message.as_deref(), Some("is not there; what was served before still is"));
 
         assert!(matches!(Source::at(root.path()), Err(Failure::Said(text)) if text.starts_with("no isle.toml in")));
         let manifest = "app = \"blog\"\n[functions.hello]\nentry = \"hello.js\"\nroutes = [\"GET /hello\"]\n";
