@@ -17,3 +17,5 @@ pub mod request_id;
 pub mod respond;
 pub mod route;
 pub mod serve;
+#[cfg(test)]
+mod stage;

@@ -220,7 +220,8 @@ impl Metrics {
             heap: family!(IntGaugeVec, "isle_heap_bytes", "V8 heap and external memory of those isolates.", &FUNCTION),
         };
         let refusals = family!(IntCounterVec, "isle_refusals_total", "Connections and requests refused.", &["reason"]);
-        let build = family!(IntGaugeVec, "isle_build_info", "1, with what this is as labels.", &["version", "protocol"]);
+        let build =
+            family!(IntGaugeVec, "isle_build_info", "1, with what this is as labels.", &["version", "protocol"]);
         build.with_label_values(&[env!("CARGO_PKG_VERSION"), &isle_wire::PROTOCOL_VERSION.to_string()]).set(1);
         let rss = IntGauge::new("isle_cells_resident_bytes", "Resident memory of all cells.")?;
         registry.register(Box::new(rss.clone()))?;

@@ -187,11 +187,7 @@ impl Link {
     ///
     /// # Errors
     /// [`NotBegun`]; nothing was sent then.
-    pub fn begin(
-        self: &Arc<Self>,
-        begin: Begin<'_>,
-        head: impl FnOnce(&mut BytesMut),
-    ) -> Result<Invocation, NotBegun> {
+    pub fn begin(self: &Arc<Self>, begin: Begin<'_>, head: impl FnOnce(&mut BytesMut)) -> Result<Invocation, NotBegun> {
         let deadline_ms = begin.deadline.saturating_duration_since(self.epoch).as_millis() as u64;
         let mut out = lock(&self.out);
         if out.buffer.len() > OUT_BYTES_HIGH {

@@ -48,8 +48,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the counters.
-    pub const ALL: [Cause; 5] =
-        [Cause::Exited, Cause::Wedged, Cause::Garbled, Cause::StartTimeout, Cause::Retired];
+    pub const ALL: [Cause; 5] = [Cause::Exited, Cause::Wedged, Cause::Garbled, Cause::StartTimeout, Cause::Retired];
 
     /// The metric label and log word.
     pub const fn as_str(self) -> &'static str {
@@ -78,12 +77,10 @@ pub struct Cell {
 
 impl Cell {
     /// Starts the tasks of a new process. The receiver resolves when it is ready.
-    pub(super) fn adopt(
-        new: NewCell,
-        inner: &Arc<Inner>,
-    ) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
+    pub(super) fn adopt(new: NewCell, inner: &Arc<Inner>) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
         let NewCell { socket, board, process, stderr } = new;
-        let Started { link, reader, writer, ready } = Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
+        let Started { link, reader, writer, ready } =
+            Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
         let cell = Arc::new(Cell {
             link,
             pid: process.id(),
