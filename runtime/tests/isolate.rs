@@ -1,6 +1,7 @@
 //! One isolate by itself: the platform is there, handlers run, limits stop what they should, and
 //! the isolate or its successor goes on. No sockets, no cell.
 
+use isle_runtime::function::Function;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
 use isle_runtime::isolate::{Call, Called, Failure, Isolate, Stop, map_snapshot, platform};
@@ -98,7 +99,7 @@ impl Bed {
         let lines = Lines::default();
         let heap = (spec.limits.heap_mb as usize) << 20;
         let mut isolate = Isolate::new(base(), heap, Box::new(lines.clone()));
-        executor.block_on(isolate.load(spec))?;
+        executor.block_on(isolate.load(&Arc::new(Function::from_source(spec.clone()))))?;
         Ok(Bed { isolate, lines })
     }
 
@@ -141,8 +142,11 @@ fn answer(modules: &'static [(&'static str, &'static str)]) -> String {
 #[test]
 fn a_handler_answers_and_modules_import_each_other() {
     let body = answer(&[
-        ("index.js", "import { b } from './lib/b.js'; import data from './d.json' with { type: 'json' };\n\
-          export const handler = async (event) => ({ statusCode: 200, body: b + data.x + event.q + (await import('./lib/b.js')).b + import.meta.url });"),
+        (
+            "index.js",
+            "import { b } from './lib/b.js'; import data from './d.json' with { type: 'json' };\n\
+          export const handler = async (event) => ({ statusCode: 200, body: b + data.x + event.q + (await import('./lib/b.js')).b + import.meta.url });",
+        ),
         ("lib/b.js", "import '../index.js'; export const b = 'b';"),
         ("d.json", "{\"x\": 5}"),
     ]);
@@ -152,10 +156,37 @@ fn a_handler_answers_and_modules_import_each_other() {
 #[test]
 fn the_platform_is_there_and_internals_are_not() {
     let names = [
-        "URL", "URLSearchParams", "URLPattern", "Headers", "Request", "Response", "ReadableStream", "WritableStream",
-        "TransformStream", "TextEncoder", "TextDecoder", "AbortController", "crypto", "setTimeout", "structuredClone",
-        "console", "performance", "atob", "btoa", "Blob", "File", "FormData", "CompressionStream", "Event",
-        "EventTarget", "queueMicrotask", "fetch", "WebAssembly", "DOMException", "MessageChannel", "Intl",
+        "URL",
+        "URLSearchParams",
+        "URLPattern",
+        "Headers",
+        "Request",
+        "Response",
+        "ReadableStream",
+        "WritableStream",
+        "TransformStream",
+        "TextEncoder",
+        "TextDecoder",
+        "AbortController",
+        "crypto",
+        "setTimeout",
+        "structuredClone",
+        "console",
+        "performance",
+        "atob",
+        "btoa",
+        "Blob",
+        "File",
+        "FormData",
+        "CompressionStream",
+        "Event",
+        "EventTarget",
+        "queueMicrotask",
+        "fetch",
+        "WebAssembly",
+        "DOMException",
+        "MessageChannel",
+        "Intl",
     ];
     let text = format!(
         "const missing = {names:?}.filter((n) => globalThis[n] === undefined);\n\
@@ -173,7 +204,9 @@ fn the_platform_is_there_and_internals_are_not() {
     );
     let text: &'static str = text.leak();
     on_thread(move |executor| {
-        let mut bed = Bed::new(executor, &spec(&[("index.js", text)], Limits::default())).map_err(|f| f.detail.to_string()).unwrap();
+        let mut bed = Bed::new(executor, &spec(&[("index.js", text)], Limits::default()))
+            .map_err(|f| f.detail.to_string())
+            .unwrap();
         let (result, _) = bed.call(executor);
         let reply = result.map_err(|f| f.detail.to_string()).unwrap();
         let value: serde_json::Value = serde_json::from_slice(&reply.body).unwrap();

@@ -105,9 +105,12 @@ fn decode(text: &[u8], plus: bool) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// A name and its value, decoded.
+type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
 /// Appends an object whose repeated names are joined with commas, in the order of first sight.
 /// Quadratic in the number of *different* names, which the head limits bound to about a hundred.
-fn push_joined<'a>(out: &mut String, pairs: &[(Cow<'a, [u8]>, Cow<'a, [u8]>)]) {
+fn push_joined(out: &mut String, pairs: &[Pair<'_>]) {
     out.push('{');
     let mut first = true;
     for (index, (name, value)) in pairs.iter().enumerate() {

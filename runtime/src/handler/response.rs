@@ -109,7 +109,11 @@ fn json_bytes(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>, max: usize) ->
     Ok(if text == "undefined" { Bytes::from_static(b"null") } else { text })
 }
 
-fn text_bytes(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>, max: usize) -> Result<Bytes, Unreadable> {
+fn text_bytes(
+    scope: &mut v8::PinScope<'_, '_>,
+    text: v8::Local<'_, v8::String>,
+    max: usize,
+) -> Result<Bytes, Unreadable> {
     // A UTF-8 text has at least a byte a UTF-16 unit: refuse before copying.
     if text.length() > max {
         return Err(Unreadable::TooLarge(text.length()));
@@ -169,7 +173,8 @@ fn read_headers<'s>(
     }
     let object = v8::Local::<v8::Object>::try_from(value)
         .map_err(|_| Unreadable::Invalid("`headers` is not an object".to_owned()))?;
-    let arguments = v8::GetPropertyNamesArgsBuilder::new().key_conversion(v8::KeyConversionMode::ConvertToString).build();
+    let arguments =
+        v8::GetPropertyNamesArgsBuilder::new().key_conversion(v8::KeyConversionMode::ConvertToString).build();
     let names = object.get_own_property_names(scope, arguments).ok_or(Unreadable::Threw)?;
     for index in 0..names.length() {
         let name = names.get_index(scope, index).ok_or(Unreadable::Threw)?;

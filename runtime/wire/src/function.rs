@@ -138,4 +138,3 @@ impl FunctionSpec {
         format!("{}/{}/{}", self.tenant, self.app, self.function)
     }
 }
-

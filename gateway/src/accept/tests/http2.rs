@@ -100,7 +100,7 @@ async fn an_idle_connection_is_closed() {
 
 #[tokio::test]
 async fn a_preface_in_pieces_is_understood_and_half_a_preface_is_let_go() {
-    let node = Node::start(Settings { header_timeout: Duration::from_millis(200), ..settings() });
+    let node = Node::start(Settings { header_timeout: Duration::from_millis(500), ..settings() });
     let mut half = node.connect().await;
     half.send(b"PRI * HT").await;
     assert_eq!(half.rest().await, "");

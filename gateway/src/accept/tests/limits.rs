@@ -45,17 +45,14 @@ async fn a_head_that_is_not_finished_gets_408_and_trickling_does_not_help() {
     let node = Node::start(Settings { header_timeout: Duration::from_millis(200), ..settings() });
     let mut stalled = node.connect().await;
     stalled.send(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nho").await;
+    // A good neighbour is served meanwhile.
+    good(&node).await;
     let trickling = async {
-        loop {
-            stalled.stream.write_all(b"x").await?;
+        while stalled.stream.write_all(b"x").await.is_ok() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    // A good neighbour is served meanwhile.
-    good(&node).await;
-    let broken: std::io::Result<()> = within(trickling).await;
-    assert!(broken.is_err());
-    drop(broken);
+    within(trickling).await;
 
     let answer = node.talk(b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET /second HTTP/1.1\r\nho").await;
     assert_eq!(statuses(&answer), [200, 408], "{answer}");

@@ -1,5 +1,6 @@
 //! The listeners over real loopback sockets, with clients that write raw bytes.
 
+mod descriptors;
 mod http2;
 mod keep;
 mod limits;

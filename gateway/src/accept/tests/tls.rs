@@ -87,7 +87,7 @@ async fn the_guard_stands_behind_tls_too() {
 
 #[tokio::test]
 async fn stalled_handshakes_end_and_keep_nobody_out() {
-    let settings = Settings { handshake_timeout: Duration::from_millis(500), handshakes_max: 2, ..settings() };
+    let settings = Settings { handshake_timeout: Duration::from_secs(1), handshakes_max: 2, ..settings() };
     let node = Node::start_on(settings, Some(tls()));
     // Silent ones do not even hold a place among the handshakes.
     let mut silent = Vec::new();

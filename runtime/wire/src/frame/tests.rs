@@ -32,7 +32,16 @@ fn head() -> impl Strategy<Value = RequestHead> {
 }
 
 fn response() -> impl Strategy<Value = ResponseFrame> {
-    (0..Outcome::ALL.len(), 0..StartKind::ALL.len(), any::<[u32; 4]>(), any::<u16>(), pairs(), blob(), any::<bool>(), blob())
+    (
+        0..Outcome::ALL.len(),
+        0..StartKind::ALL.len(),
+        any::<[u32; 4]>(),
+        any::<u16>(),
+        pairs(),
+        blob(),
+        any::<bool>(),
+        blob(),
+    )
         .prop_map(|(outcome, start, t, status, headers, detail, body_follows, body)| ResponseFrame {
             outcome: Outcome::ALL[outcome],
             start: StartKind::ALL[start],
