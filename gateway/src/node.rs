@@ -315,3 +315,6 @@ fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {
         checks_max: DEFAULT_CHECKS_MAX,
     }
 }
+
+#[cfg(test)]
+mod tests;

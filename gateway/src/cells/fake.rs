@@ -143,6 +143,16 @@ impl Drop for FakeProcess {
     }
 }
 
+/// What a process's end does, however the script ended: what it had open is closed.
+struct End(UnixStream, watch::Sender<bool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+        let _ = self.1.send(true);
+    }
+}
+
 /// Starts cells that run `script`, each on a thread of its own.
 pub(crate) struct FakeSource {
     script: Arc<dyn Fn(FakeCell) + Send + Sync>,
@@ -164,12 +174,10 @@ impl CellSource for FakeSource {
         let process = FakeProcess { number, socket: theirs.try_clone()?, ended };
         let cell = FakeCell { number, socket: theirs, board: board.try_clone()?, decoder: Decoder::default() };
         let script = self.script.clone();
+        let end = End(cell.socket.try_clone()?, end);
         std::thread::spawn(move || {
-            let socket = cell.socket.try_clone();
+            let _end = end;
             script(cell);
-            // A process that ends closes what it had open.
-            let _ = socket.map(|socket| socket.shutdown(std::net::Shutdown::Both));
-            let _ = end.send(true);
         });
         Ok(NewCell { socket, board: Board::new(board)?, process: Box::new(process), stderr: None })
     }

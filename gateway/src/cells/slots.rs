@@ -334,5 +334,4 @@ impl Slots {
 }
 
 #[cfg(test)]
-#[path = "slots_tests.rs"]
 mod tests;
