@@ -24,8 +24,8 @@ use tokio::time::{MissedTickBehavior, timeout};
 /// What a dead cell had written may take this long to be read. 1 s: it is in memory already, but
 /// a descendant could hold the other end open.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Lines of stderr kept for the notice of a death, and how long each may be, in bytes.
-const LAST_LINES: usize = 20;
+/// Lines of stderr kept for the notice of a death (V8 says why first, and then where, frame by frame), and how long each may be, in bytes.
+const LAST_LINES: usize = 64;
 const LINE_BYTES_MAX: u64 = 2_048;
 /// Lines of stderr passed on per cell and second; the rest is counted.
 const LINES_PER_SECOND: u32 = 50;
@@ -236,6 +236,9 @@ async fn listen(stderr: ChildStderr, pid: u32, tail: Arc<Tail>) {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        if text.is_empty() || text == "#" {
+            continue;
+        }
         if second.elapsed() >= Duration::from_secs(1) {
             if dropped > 0 {
                 tracing::warn!(target: "isle::cell", pid, dropped, "stderr lines not shown");
