@@ -24,7 +24,7 @@ mod spares;
 mod version;
 
 use crate::function::Function;
-use crate::isolate::{Begun, Isolate, map_snapshot, platform};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
@@ -124,7 +124,9 @@ fn confine(config: &CellConfig) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
-    let bytes = u64::from(config.memory_mb) << 20;
+    // What isolates set aside for code counts although it is hardly used.
+    let aside = (u64::from(config.isolates_max) + 1) * CODE_RANGE_BYTES as u64;
+    let bytes = (u64::from(config.memory_mb) << 20) + aside;
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
     Ok(())
 }
@@ -313,8 +315,7 @@ impl Reader {
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.cancel(id);
         // Every invocation is answered once, also when nobody waits: its slot is taken until then.
-        let gone = self.incoming.remove(&id).is_some()
-            || self.cell.versions().iter().any(|version| version.cancel(id));
+        let gone = self.incoming.remove(&id).is_some() || self.cell.versions().iter().any(|version| version.cancel(id));
         if gone {
             self.cell.ended(1);
             self.fail(id, Outcome::Cancelled);
