@@ -61,6 +61,9 @@ pub struct Options {
     /// What the storm starts
     #[arg(long, default_value = "hono")]
     storm_function: Function,
+    /// Requests of the storm at one time
+    #[arg(long, default_value = "64", value_parser = clap::value_parser!(u16).range(1..=512))]
+    storm_concurrency: u16,
     /// Storms in all: those after the first are of the same versions, evicted
     #[arg(long, default_value = "5", value_parser = clap::value_parser!(u8).range(1..))]
     storms: u8,
@@ -138,8 +141,13 @@ async fn measure(options: &Options, places: &Places) -> Result<Report, Error> {
     }
     if options.storm > 0 && options.servers.contains(&Kind::Isle) {
         eprintln!("storm: deploying {} versions of {}", options.storm, options.storm_function.name());
-        let (versions, storms) = (usize::from(options.storm), usize::from(options.storms));
-        report.add_storm(storm::run(places, options.storm_function, versions, storms).await?);
+        let plan = storm::Plan {
+            function: options.storm_function,
+            versions: options.storm.into(),
+            concurrency: options.storm_concurrency.into(),
+            storms: options.storms.into(),
+        };
+        report.add_storm(storm::run(places, &plan).await?);
     }
     report.finish(&options.functions);
     Ok(report)

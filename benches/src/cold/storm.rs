@@ -22,8 +22,6 @@ use crate::histogram::Histogram;
 use crate::servers::Places;
 use crate::servers::isle::Node;
 
-/// Requests of the storm at one time.
-const CONCURRENCY: usize = 64;
 /// The neighbour's requests per second.
 const RATE: u32 = 200;
 /// How long the neighbour is measured in quiet.
@@ -79,17 +77,30 @@ impl Neighbour {
     }
 }
 
-/// Runs `storms` storms on a node of default settings: the first of never-seen versions, the others of the same, evicted.
+/// What to let loose.
+pub struct Plan {
+    /// What is started.
+    pub function: Function,
+    /// Versions of it.
+    pub versions: usize,
+    /// Requests at one time.
+    pub concurrency: usize,
+    /// Storms: the first of never-seen versions, the others of the same, evicted.
+    pub storms: usize,
+}
+
+/// Measures the neighbour in quiet and in the storms, on a node of default settings.
 ///
 /// # Errors
 /// A wrong answer, or the node's.
-pub async fn run(places: &Places, function: Function, versions: usize, storms: usize) -> Result<Storm, Error> {
+pub async fn run(places: &Places, plan: &Plan) -> Result<Storm, Error> {
+    let function = plan.function;
     let node = Node::start(places, "isle-storm.log", "")?;
     let (neighbour, stormy) = (Tenant::add(&node, "neighbour").await?, Tenant::add(&node, "stormy").await?);
     let bundle = Function::Hello.bundle(&places.repository)?;
     let warm = neighbour.deploy(Function::Hello, &bundle, "neighbour", 1).await?;
     let bundle = function.bundle(&places.repository)?;
-    let versions = stormy.deploy(function, &bundle, "storm", versions).await?;
+    let versions = stormy.deploy(function, &bundle, "storm", plan.versions).await?;
     // the stormy tenant has its cell, as one that deploys 500 functions would
     let seen = stormy.deploy(function, &bundle, "seen", 1).await?;
     let expected = body(&mut Client::connect(node.public).await?, &seen.requests()[0]).await?;
@@ -99,8 +110,8 @@ pub async fn run(places: &Places, function: Function, versions: usize, storms: u
     let quiet = (Instant::now(), Instant::now() + QUIET);
     tokio::time::sleep(QUIET).await;
     let (mut times, mut histogram) = (Vec::new(), Histogram::new());
-    for _ in 0..storms {
-        times.push(storm(node.public, &versions, &expected, &mut histogram).await?);
+    for _ in 0..plan.storms {
+        times.push(storm(node.public, plan.concurrency, &versions, &expected, &mut histogram).await?);
         stormy.evict(&versions).await?;
         settle(node.pid()).await?;
         // the neighbour's queue is empty again
@@ -111,7 +122,7 @@ pub async fn run(places: &Places, function: Function, versions: usize, storms: u
     Ok(Storm {
         function: function.name(),
         versions: versions.requests().len(),
-        concurrency: CONCURRENCY,
+        concurrency: plan.concurrency,
         neighbour_rate: RATE,
         p99_ratio: never_seen.p99_ms / quiet.p99_ms,
         p99_ratio_all: all.p99_ms / quiet.p99_ms,
@@ -135,12 +146,13 @@ async fn body(client: &mut Client, request: &[u8]) -> Result<Vec<u8>, Error> {
 /// Every version once, as fast as so many connections can; says when it began and when the last answer was there.
 async fn storm(
     address: SocketAddr,
+    concurrency: usize,
     versions: &Versions,
     expected: &[u8],
     histogram: &mut Histogram,
 ) -> Result<(Instant, Instant), Error> {
     let mut clients = Vec::new();
-    for _ in 0..CONCURRENCY {
+    for _ in 0..concurrency {
         clients.push(Client::connect(address).await?);
     }
     let latencies = Rc::new(RefCell::new(Vec::new()));
