@@ -52,8 +52,8 @@ impl Drop for Entry {
     }
 }
 
-/// V8's own heap limit for a spare: the default function's. A function with a higher limit is
-/// given it when it moves in; one with a lower limit gets an isolate made for it.
+/// V8's own heap limit for a spare: the default function's. It cannot be changed afterwards without
+/// risk, so a function with another limit gets an isolate made for it.
 fn spare_heap_bytes() -> usize {
     (Limits::default().heap_mb as usize) << 20
 }
@@ -86,7 +86,7 @@ impl Cell {
         let heap_bytes = (version.limits().heap_mb as usize) << 20;
         let mut assignment =
             Assignment { version: version.clone(), kind: StartKind::Pooled, since: Instant::now(), check };
-        if heap_bytes >= spare_heap_bytes() {
+        if heap_bytes == spare_heap_bytes() {
             loop {
                 let Some(spare) = self.books.open().ready.pop() else { break };
                 match spare.send(assignment) {

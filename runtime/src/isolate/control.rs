@@ -124,11 +124,6 @@ unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial
     // SAFETY: `data` is the `Control` that `install` leaked a reference count of; the isolate that
     // calls this is dropped before the count is returned (`Installed`).
     let control = unsafe { &*(data as *const Control) };
-    let limit = control.memory.limit();
-    if current < limit {
-        // The isolate was made before its function was known, with a smaller limit than this one's.
-        return limit;
-    }
     control.stop_for_memory();
     current.saturating_add(HEAP_HEADROOM_BYTES)
 }
