@@ -10,6 +10,7 @@
 mod api;
 mod apps;
 mod args;
+mod bench;
 mod client;
 mod clock;
 mod demo;
@@ -53,6 +54,7 @@ fn main() -> ExitCode {
         Command::Rollback { app, id, node } => call(apps::rollback(&app, id.as_deref(), node)),
         Command::Delete { app, yes, node } => call(apps::delete(&app, yes, node)),
         Command::Logs(args) => call(logs::run(args)),
+        Command::Bench(command) => bench::run(command),
         Command::Tenant(command) => call(tenant::run(command)),
     })
 }

@@ -1,0 +1,4 @@
+//! placeholder
+use crate::bench::summary::Summary;
+/// x
+pub fn render(_s: &Summary) -> String { String::new() }
