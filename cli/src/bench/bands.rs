@@ -10,8 +10,7 @@ use std::time::Duration;
 /// Steps for each doubling of latency.
 const STEPS_PER_OCTAVE: f64 = 32.0;
 /// Where the bands end, as shares of all requests from the fastest on, and what they are called.
-const ENDS: [(f64, &str); 4] =
-    [(0.5, "fastest half"), (0.9, "p50 to p90"), (0.99, "p90 to p99"), (1.0, "slowest 1 %")];
+const ENDS: [(f64, &str); 4] = [(0.5, "fastest half"), (0.9, "p50 to p90"), (0.99, "p90 to p99"), (1.0, "slowest 1 %")];
 
 /// Sums of parts by latency.
 #[derive(Clone, Debug, Default)]
@@ -120,7 +119,13 @@ mod tests {
         let counts: Vec<(&str, u64)> = bands.iter().map(|band| (band.label, band.count)).collect();
         assert_eq!(
             counts,
-            [("all requests", 1_000), ("fastest half", 500), ("p50 to p90", 400), ("p90 to p99", 90), ("slowest 1 %", 10)]
+            [
+                ("all requests", 1_000),
+                ("fastest half", 500),
+                ("p50 to p90", 400),
+                ("p90 to p99", 90),
+                ("slowest 1 %", 10)
+            ]
         );
         assert!((bands[0].parts_us[2] - 90.0).abs() < 1e-6);
         assert_eq!(bands[1].parts_us[2], 0.0);

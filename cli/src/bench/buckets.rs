@@ -59,7 +59,8 @@ mod tests {
             assert!(buckets.len() <= most, "{} of {most}", buckets.len());
             assert_eq!(buckets.iter().map(|bucket| bucket.count).sum::<u64>(), 5_000);
             for bucket in &buckets {
-                let expected = (1..=5_000).filter(|us| bucket.from_us <= f64::from(*us) && f64::from(*us) < bucket.to_us);
+                let expected =
+                    (1..=5_000).filter(|us| bucket.from_us <= f64::from(*us) && f64::from(*us) < bucket.to_us);
                 let expected = expected.count() as f64;
                 // Three digits of precision move values near an edge.
                 assert!((bucket.count as f64 - expected).abs() <= 2.0 + expected * 0.05, "{bucket:?} {expected}");

@@ -39,7 +39,10 @@ mod tests {
 
     #[test]
     fn the_kernels_tables_are_read() {
-        assert_eq!(model("processor\t: 0\nmodel name\t: Abacus 9000 @ 3 Hz\nmodel name\t: other\n"), "Abacus 9000 @ 3 Hz");
+        assert_eq!(
+            model("processor\t: 0\nmodel name\t: Abacus 9000 @ 3 Hz\nmodel name\t: other\n"),
+            "Abacus 9000 @ 3 Hz"
+        );
         assert_eq!(model(""), "");
         assert_eq!(total("MemTotal:       24557824 kB\nMemFree: 1 kB\n"), Some(24_557_824 * 1_024));
         assert_eq!(total("MemTotal: lots"), None);

@@ -107,10 +107,7 @@ mod tests {
     fn an_open_loop_has_its_moments_whatever_happened_before() {
         let plan = Plan { rate: Some(100.0), duration: Some(MS(35)), grace: MS(1_000), ..CLOSED };
         let moments: Vec<Next> = (0..5).map(|index| plan.next(index, MS(0))).collect();
-        assert_eq!(
-            moments,
-            [Next::At(MS(0)), Next::At(MS(10)), Next::At(MS(20)), Next::At(MS(30)), Next::Stop]
-        );
+        assert_eq!(moments, [Next::At(MS(0)), Next::At(MS(10)), Next::At(MS(20)), Next::At(MS(30)), Next::Stop]);
         // Late, but it still belongs to the run: it shows how long it had to wait.
         assert_eq!(plan.next(1, MS(900)), Next::At(MS(10)));
         assert_eq!(plan.total(), Some(4));

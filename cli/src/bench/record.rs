@@ -63,13 +63,16 @@ impl Times {
     /// Nothing recorded yet.
     pub fn new() -> Times {
         // Cannot fail: three digits are within what the library supports, and it grows by itself.
-        Times(Histogram::new(3).unwrap_or_else(|error| unreachable!("three digits: {error}")))
+        let mut times = Histogram::new(3).unwrap_or_else(|error| unreachable!("three digits: {error}"));
+        times.auto(true);
+        Times(times)
     }
 
     /// Records one.
     pub fn record(&mut self, time: Duration) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX).min(LONGEST_NS);
-        self.0.saturating_record(nanos);
+        // Cannot fail either, for the same reasons.
+        self.0.record(nanos).unwrap_or_else(|error| unreachable!("it grows: {error}"));
     }
 
     fn add(&mut self, other: &Times) {

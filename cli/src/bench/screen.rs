@@ -57,7 +57,7 @@ fn heading(lines: &mut Vec<String>, summary: &Summary, paint: Paint) {
 
 fn row(name: &str, cells: [String; 6], count: &str) -> String {
     let [a, b, c, d, e, f] = cells;
-    format!("  {name:<19}{a:>8} {b:>8} {c:>8} {d:>8} {e:>8} {f:>8} {count:>7}").trim_end().to_owned()
+    format!("  {name:<21}{a:>7} {b:>7} {c:>7} {d:>7} {e:>7} {f:>7} {count:>7}").trim_end().to_owned()
 }
 
 fn numbers(latency: &Latency) -> [String; 6] {
@@ -101,10 +101,11 @@ fn histogram(lines: &mut Vec<String>, buckets: &[Bucket], latency: &Latency, pai
     lines.push(paint.dim(&format!("  {:<19}{:<40} {:>8}", "Latency up to", "Requests", "share")));
     for bucket in buckets {
         let inside = |value: f64| bucket.from_us <= value && value < bucket.to_us;
-        let marks: Vec<&str> = [(latency.p50, "p50"), (latency.p90, "p90"), (latency.p99, "p99"), (latency.p99_9, "p99.9")]
-            .into_iter()
-            .filter_map(|(value, mark)| inside(value).then_some(mark))
-            .collect();
+        let marks: Vec<&str> =
+            [(latency.p50, "p50"), (latency.p90, "p90"), (latency.p99, "p99"), (latency.p99_9, "p99.9")]
+                .into_iter()
+                .filter_map(|(value, mark)| inside(value).then_some(mark))
+                .collect();
         let share = if bucket.count == 0 { String::new() } else { percent(bucket.count as f64 / latency.count as f64) };
         let bar = format!("{:<BAR_WIDTH$}", bar(bucket.count as f64 / most as f64));
         // Several marks in one row are only the ends of the range: they all fit.
@@ -266,7 +267,12 @@ mod tests {
         let latency = Latency { count: 4, p50: 150.0, p90: 150.0, p99: 950.0, p99_9: 950.0, ..Latency::default() };
         let bucket = |from_us, to_us, count| Bucket { from_us, to_us, count };
         let mut lines = Vec::new();
-        histogram(&mut lines, &[bucket(100.0, 200.0, 3), bucket(200.0, 900.0, 0), bucket(900.0, 1_000.0, 1)], &latency, Paint::OFF);
+        histogram(
+            &mut lines,
+            &[bucket(100.0, 200.0, 3), bucket(200.0, 900.0, 0), bucket(900.0, 1_000.0, 1)],
+            &latency,
+            Paint::OFF,
+        );
         assert_eq!(lines[2], format!("           200 µs  {}    75.0% p50–90", "█".repeat(40)));
         assert_eq!(lines[3], "           900 µs");
         assert!(lines[4].ends_with("25.0% p99–99.9"), "{}", lines[4]);

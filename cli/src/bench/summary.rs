@@ -454,7 +454,8 @@ mod tests {
 
     #[test]
     fn what_was_due_and_never_sent_is_said() {
-        let plan = Plan { rate: Some(100.0), requests: None, duration: Some(Duration::from_secs(2)), grace: Duration::ZERO };
+        let plan =
+            Plan { rate: Some(100.0), requests: None, duration: Some(Duration::from_secs(2)), grace: Duration::ZERO };
         let run = crate::bench::record::samples::cold();
         assert_eq!(Summary::of(before(), &plan, &run, None).requests.not_sent, 100);
         assert_eq!(Summary::of(before(), &plan, &run, Some(Duration::from_millis(1_095))).requests.not_sent, 10);

@@ -206,7 +206,9 @@ mod tests {
         let function = |name: &str, routes: &[&str]| {
             let urls: Vec<String> = routes
                 .iter()
-                .map(|route| format!("http://blog.localhost:3000{}", route.split_once(' ').map_or("/", |(_, path)| path)))
+                .map(|route| {
+                    format!("http://blog.localhost:3000{}", route.split_once(' ').map_or("/", |(_, path)| path))
+                })
                 .collect();
             serde_json::json!({ "name": name, "routes": routes, "urls": urls })
         };
@@ -246,7 +248,8 @@ mod tests {
     fn a_functions_first_route_for_the_method_is_taken() {
         let apps = apps();
         let url = |text: &str, method: Method, path| {
-            url_of(&apps, &name(text), &method, path).map(|url| url.to_string().replace("http://blog.localhost:3000", ""))
+            url_of(&apps, &name(text), &method, path)
+                .map(|url| url.to_string().replace("http://blog.localhost:3000", ""))
         };
         assert_eq!(url("blog/hello", Method::GET, None).unwrap(), "/hello/isle");
         assert_eq!(url("blog/hello", Method::POST, None).unwrap(), "/hello");
@@ -257,8 +260,13 @@ mod tests {
             url("blog/hook", Method::GET, None).unwrap_err(),
             "blog/hook has no route for GET: there is POST /hook; pass --method"
         );
-        assert_eq!(url("shop/cart", Method::GET, None).unwrap_err(), "you have no app \"shop\" on this node: there is blog");
-        assert!(url("blog/cart", Method::GET, None).unwrap_err().contains("no function \"cart\": there is hello, page"));
+        assert_eq!(
+            url("shop/cart", Method::GET, None).unwrap_err(),
+            "you have no app \"shop\" on this node: there is blog"
+        );
+        assert!(
+            url("blog/cart", Method::GET, None).unwrap_err().contains("no function \"cart\": there is hello, page")
+        );
     }
 
     #[test]

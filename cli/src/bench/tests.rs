@@ -112,7 +112,8 @@ impl Node {
             return format!("{head}content-length: 0\r\n\r\n");
         }
         let (kind, start) = if self.warm.swap(true, Ordering::SeqCst) { ("warm", "0") } else { ("snapshot", "0.005") };
-        let timing = format!("isle-start: {kind}\r\nserver-timing: queue;dur=0.001, start;dur={start}, run;dur=0.002\r\n");
+        let timing =
+            format!("isle-start: {kind}\r\nserver-timing: queue;dur=0.001, start;dur={start}, run;dur=0.002\r\n");
         let timing = if self.manner.silent { "" } else { &timing };
         format!("HTTP/1.1 200 OK\r\nisle-outcome: ok\r\n{timing}content-length: 5\r\n\r\nhello")
     }
@@ -229,8 +230,13 @@ async fn a_broken_promise_fails_and_the_report_is_written_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("report.html");
     let line = format!("warm blog/hello -n 20 --json --threshold p50=1us --threshold max=1m --html {}", file.display());
-    let Err(Failure::Said(message)) = super::measure(&args(&node, &line), false).await else { panic!("it should fail") };
-    assert!(message.starts_with("threshold exceeded: p50 ≤ 1.0 µs, measured ") && !message.contains("max"), "{message}");
+    let Err(Failure::Said(message)) = super::measure(&args(&node, &line), false).await else {
+        panic!("it should fail")
+    };
+    assert!(
+        message.starts_with("threshold exceeded: p50 ≤ 1.0 µs, measured ") && !message.contains("max"),
+        "{message}"
+    );
     let page = std::fs::read_to_string(file).unwrap();
     assert!(page.starts_with("<!doctype html>") && page.contains("blog/hello"));
 }

@@ -54,7 +54,9 @@ pub fn amount(text: &str) -> Result<Amount, String> {
     if let Ok(requests) = text.parse() {
         return Ok(Amount::Requests(requests));
     }
-    duration(text).map(Amount::Time).map_err(|_| format!("{text:?} is neither a count such as 100 nor a time such as 2s"))
+    duration(text)
+        .map(Amount::Time)
+        .map_err(|_| format!("{text:?} is neither a count such as 100 nor a time such as 2s"))
 }
 
 impl std::fmt::Display for Amount {
