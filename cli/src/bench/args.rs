@@ -26,9 +26,9 @@ const OPEN_CONNECTIONS: u16 = 64;
 #[derive(Debug, Subcommand)]
 pub enum BenchCommand {
     /// Measure cold starts: before each request, the node evicts the function
-    Cold(BenchArgs),
+    Cold(Box<BenchArgs>),
     /// Measure requests as they come: any URL, or a function of a node
-    Warm(BenchArgs),
+    Warm(Box<BenchArgs>),
 }
 
 /// What to measure and how.
@@ -149,7 +149,7 @@ mod tests {
 
     fn parse(line: &str) -> Result<BenchArgs, clap::Error> {
         match Line::try_parse_from(line.split(' '))?.command {
-            BenchCommand::Cold(args) | BenchCommand::Warm(args) => Ok(args),
+            BenchCommand::Cold(args) | BenchCommand::Warm(args) => Ok(*args),
         }
     }
 

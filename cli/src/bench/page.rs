@@ -48,9 +48,9 @@ pub fn render(summary: &Summary) -> String {
     failures(&mut out, summary);
     facts(&mut out, summary);
     raw(&mut out, summary);
-    _ = write!(
+    _ = writeln!(
         out,
-        "<footer>Measured with <code>isle bench {}</code>, isle {}.</footer></main><script>{SCRIPT}</script></body></html>\n",
+        "<footer>Measured with <code>isle bench {}</code>, isle {}.</footer></main><script>{SCRIPT}</script></body></html>",
         summary.kind, summary.environment.isle
     );
     out
@@ -78,32 +78,19 @@ fn header(out: &mut String, summary: &Summary, title: &str) {
 }
 
 fn tiles(out: &mut String, summary: &Summary) {
-    let latency = &summary.latency_us;
-    let mut tile = |class: &str, name: &str, value: &str| {
-        let (number, unit) = value.split_once(' ').unwrap_or((value, ""));
-        _ = write!(
-            out,
-            "<div class=\"tile{class}\"><dt>{name}</dt><dd>{}<small> {}</small></dd></div>",
-            escape(number),
-            escape(unit)
-        );
-    };
-    let mut tiles =
-        vec![("p50, the median", micros(latency.p50)), ("p90", micros(latency.p90)), ("p99", micros(latency.p99))];
-    tiles.push(("p99.9", micros(latency.p99_9)));
-    tiles.push(("slowest", micros(latency.max)));
+    let Latency { p50, p90, p99, p99_9, max, count, .. } = summary.latency_us;
+    let latencies = [("median (p50)", p50), ("p90", p90), ("p99", p99), ("p99.9", p99_9), ("slowest", max)];
     // Nothing measured is no latency of zero.
-    let shown = |value: String| if latency.count > 0 { value } else { "–".to_owned() };
-    let mut class = " first";
-    for (name, value) in tiles {
-        tile(class, name, &shown(value));
-        class = "";
+    let shown = |us| if count > 0 { micros(us) } else { "–".to_owned() };
+    let mut tiles: Vec<(&str, String)> = latencies.map(|(name, us)| (name, shown(us))).into();
+    tiles.push(("measured", grouped(count)));
+    tiles.push(("answered", format!("{} /s", per_second(summary.rate_per_s))));
+    out.push_str("<dl class=\"tiles\">");
+    for (index, (name, value)) in tiles.iter().enumerate() {
+        let class = if index == 0 { " first" } else { "" };
+        let (number, unit) = value.split_once(' ').unwrap_or((value, ""));
+        _ = write!(out, "<div class=\"tile{class}\"><dt>{name}</dt><dd>{number}<small> {unit}</small></dd></div>");
     }
-    tile("", "measured", &format!("{} requests", grouped(latency.count)));
-    tile("", "answered", &format!("{} /s", per_second(summary.rate_per_s)));
-    // The tiles were written first because the closure borrows the page.
-    let at = out.rfind("<div class=\"tile first\">").unwrap_or(out.len());
-    out.insert_str(at, "<dl class=\"tiles\">");
     out.push_str("</dl>");
 }
 

@@ -263,7 +263,7 @@ impl Summary {
                 Failure { what: what.clone(), first: failed.first.clone(), count, p50_us: p50, max_us: max }
             })
             .collect();
-        failures.sort_by(|a, b| b.count.cmp(&a.count));
+        failures.sort_by_key(|failure| std::cmp::Reverse(failure.count));
         Summary {
             schema: SCHEMA,
             kind: before.kind,

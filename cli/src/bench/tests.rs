@@ -107,7 +107,7 @@ impl Node {
             tokio::time::sleep(self.manner.takes).await;
         }
         let number = self.requests.fetch_add(1, Ordering::SeqCst) + 1;
-        if self.manner.refuse_each > 0 && number % self.manner.refuse_each == 0 {
+        if self.manner.refuse_each > 0 && number.is_multiple_of(self.manner.refuse_each) {
             let head = "HTTP/1.1 429 Too Many Requests\r\nisle-outcome: refused_busy\r\nisle-start: none\r\n";
             return format!("{head}content-length: 0\r\n\r\n");
         }
@@ -133,7 +133,7 @@ fn args(node: &Node, line: &str) -> BenchArgs {
     let line = format!("bench {line} --token isle_t_x --node http://127.0.0.1:{}", node.port);
     let line = line.replace("PORT", &node.port.to_string());
     match Line::parse_from(line.split(' ')).command {
-        BenchCommand::Cold(args) | BenchCommand::Warm(args) => args,
+        BenchCommand::Cold(args) | BenchCommand::Warm(args) => *args,
     }
 }
 

@@ -10,8 +10,8 @@ use std::time::Duration;
 const SLICES_MAX: u64 = 120;
 /// The width of a slice at first, in µs.
 const SLICE_US: u64 = 5_000;
-/// Rows for each doubling of latency: 19 % from one to the next.
-const ROWS_PER_OCTAVE: f64 = 4.0;
+/// Rows for each doubling of latency: 9 % from one to the next.
+const ROWS_PER_OCTAVE: f64 = 8.0;
 
 /// Counts by time and latency.
 #[derive(Clone, Debug)]

@@ -73,6 +73,7 @@ impl std::fmt::Display for Amount {
 pub fn micros(us: f64) -> String {
     // The limits are where rounding to three digits would need a fourth.
     match us {
+        0.0 => "0 µs".to_owned(),
         us if us < 9.995 => format!("{us:.1} µs"),
         us if us < 999.5 => format!("{us:.0} µs"),
         us if us < 999_500.0 => format!("{} ms", three(us / 1e3)),
@@ -99,7 +100,7 @@ pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -146,10 +147,10 @@ mod tests {
     #[test]
     fn reports_show_about_three_digits() {
         let shown: Vec<String> =
-            [0.4, 9.99, 9.999, 412.4, 999.6, 1_234.0, 9_996.0, 45_600.0, 999_600.0, 61_000_000.0].map(micros).into();
+            [0.0, 0.4, 9.99, 9.999, 412.4, 999.6, 1_234.0, 9_996.0, 45_600.0, 999_600.0, 61_000_000.0].map(micros).into();
         assert_eq!(
             shown,
-            ["0.4 µs", "10.0 µs", "10 µs", "412 µs", "1.00 ms", "1.23 ms", "10.0 ms", "45.6 ms", "1.00 s", "61.0 s"]
+            ["0 µs", "0.4 µs", "10.0 µs", "10 µs", "412 µs", "1.00 ms", "1.23 ms", "10.0 ms", "45.6 ms", "1.00 s", "61.0 s"]
         );
         assert_eq!([999, 1_000, 1_234_567].map(grouped), ["999", "1,000", "1,234,567"]);
         assert_eq!([0.0, 0.0004, 0.125, 0.9999].map(percent), ["0%", "0.04%", "12.5%", "100%"]);

@@ -90,7 +90,7 @@ pub fn over_time(out: &mut String, summary: &Summary) {
     let high = cells.iter().map(|cell| cell.to_us).fold(0.0, f64::max);
     let end = (last + 1) as f64 * slice_s;
     let description = format!(
-        "{} s of run time to the right, latency from {} to {} upwards; darker where more requests are.",
+        "{} s of run time to the right, latency from {} to {} upwards; the more requests, the stronger the colour.",
         (end * 10.0).round() / 10.0,
         micros(low),
         micros(high)

@@ -41,14 +41,13 @@
         return one.points.length ? [row] : [];
       }));
       tip.hidden = false;
-      const x = (event.clientX - box.left) + plot.scrollLeft * 0;
+      // Where the chart is wider than its frame, both coordinates are the chart's.
+      const x = event.clientX - box.left;
       const shown = svg.viewBox.baseVal.width * at;
       cursor.setAttribute("x1", shown);
       cursor.setAttribute("x2", shown);
       cursor.removeAttribute("hidden");
-      const flip = at > 0.75;
-      tip.style.left = flip ? "auto" : x + 14 + "px";
-      tip.style.right = flip ? box.width - x + 14 + "px" : "auto";
+      tip.style.left = (at > 0.7 ? x - 14 - tip.offsetWidth : x + 14) + "px";
     });
   }
 })();

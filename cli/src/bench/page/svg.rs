@@ -102,7 +102,7 @@ fn ticks_125(low: f64, high: f64) -> Vec<f64> {
 /// µs on an axis: no digits that are not needed, `500 µs`, `1 ms`, `2.5 ms`, `10 s`.
 pub fn axis_label(us: f64) -> String {
     let (value, unit) = match us {
-        us if us == 0.0 => return "0".to_owned(),
+        0.0 => return "0".to_owned(),
         us if us < 999.5 => (us, "µs"),
         us if us < 999_500.0 => (us / 1e3, "ms"),
         us => (us / 1e6, "s"),
