@@ -39,13 +39,14 @@ async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
     // Before the node starts: a signal that comes meanwhile must not end us without a word.
     let mut stop = Stop::new()?;
     let token_file = config.data_dir.join("admin.token");
+    let scheme = if config.public.tls.is_empty() { "http" } else { "https" };
     let node = Node::start(config, own_cells()?, base_snapshot, Mode::Serve).await;
     let node = node.map_err(|error| Failure::said(error.to_string()))?;
     let paint = Paint::stdout();
     for address in node.public_addresses() {
-        line(&format!("public  {}", paint.bold(&address.to_string())))?;
+        line(&format!("public {}", paint.bold(&format!("{scheme}://{address}"))))?;
     }
-    line(&format!("admin   http://{}", node.admin_address()))?;
+    line(&format!("admin  http://{}", node.admin_address()))?;
     if let Some(token) = node.new_admin_token() {
         line(&format!(
             "token   {token}\n        (the admin token, shown this once; it is in {})",

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 mod ext;
+pub mod function;
 pub mod handler;
 #[allow(unsafe_code, reason = "V8's C callbacks and memory maps; every block says why it is sound")]
 pub mod isolate;

@@ -1,6 +1,7 @@
 //! One isolate by itself: the platform is there, handlers run, limits stop what they should, and
 //! the isolate or its successor goes on. No sockets, no cell.
 
+use isle_runtime::function::Function;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
 use isle_runtime::isolate::{Call, Called, Failure, Isolate, Stop, map_snapshot, platform};
@@ -98,7 +99,7 @@ impl Bed {
         let lines = Lines::default();
         let heap = (spec.limits.heap_mb as usize) << 20;
         let mut isolate = Isolate::new(base(), heap, Box::new(lines.clone()));
-        executor.block_on(isolate.load(spec))?;
+        executor.block_on(isolate.load(&Arc::new(Function::from_source(spec.clone()))))?;
         Ok(Bed { isolate, lines })
     }
 

@@ -171,7 +171,7 @@ impl Cell {
     /// Finds an isolate for the version's waiting requests: one that is parked, or a new one.
     pub fn consider(self: &Arc<Self>, version: &Arc<super::version::Version>) {
         let mut queue = version.queue();
-        if !pool::wants_another(&queue.demand(version.spec.limits.isolates_max, Instant::now())) {
+        if !pool::wants_another(&queue.demand(version.limits().isolates_max, Instant::now())) {
             return;
         }
         if let Some(parked) = queue.parked.pop() {

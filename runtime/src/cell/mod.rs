@@ -23,7 +23,8 @@ mod resident;
 mod spares;
 mod version;
 
-use crate::isolate::{Begun, Isolate, map_snapshot, platform};
+use crate::function::Function;
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
@@ -123,7 +124,9 @@ fn confine(config: &CellConfig) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
-    let bytes = u64::from(config.memory_mb) << 20;
+    // What isolates set aside for code counts although it is hardly used.
+    let aside = (u64::from(config.isolates_max) + 1) * CODE_RANGE_BYTES as u64;
+    let bytes = (u64::from(config.memory_mb) << 20) + aside;
     setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
     Ok(())
 }
@@ -255,7 +258,7 @@ impl Reader {
         };
         self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
         if invoke.body_follows {
-            let limit = version.spec.limits.request_body_bytes_max as usize;
+            let limit = version.limits().request_body_bytes_max as usize;
             self.incoming.insert(id, Incoming { invoke, body: BytesMut::new(), limit });
             return;
         }
@@ -311,13 +314,11 @@ impl Reader {
 
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.cancel(id);
-        if self.incoming.remove(&id).is_some() {
-            return self.cell.ended(1);
-        }
-        for version in self.cell.versions() {
-            if version.cancel(id) {
-                return self.cell.ended(1);
-            }
+        // Every invocation is answered once, also when nobody waits: its slot is taken until then.
+        let gone = self.incoming.remove(&id).is_some() || self.cell.versions().iter().any(|version| version.cancel(id));
+        if gone {
+            self.cell.ended(1);
+            self.fail(id, Outcome::Cancelled);
         }
     }
 
@@ -325,7 +326,7 @@ impl Reader {
         match serde_json::from_slice::<FunctionSpec>(spec) {
             Ok(spec) => {
                 let mut versions = self.cell.versions.write().unwrap_or_else(PoisonError::into_inner);
-                versions.insert(number, Version::new(number, spec));
+                versions.insert(number, Version::new(number, Function::from_source(spec)));
             }
             Err(error) => eprintln!("isle cell: version {number} cannot be read: {error}"),
         }

@@ -85,13 +85,13 @@ pub fn run(
     assignment: Assignment,
 ) {
     let Assignment { version, kind, since, check } = assignment;
-    console.assign(version.number, version.spec.limits.log_bytes_max as usize);
-    let wall = Duration::from_millis(u64::from(version.spec.limits.wall_ms));
+    console.assign(version.number, version.limits().log_bytes_max as usize);
+    let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
     let loaded = executor.block_on(async {
-        match tokio::time::timeout(wall, isolate.load(&version.spec)).await {
+        match tokio::time::timeout(wall, isolate.load(&version.function)).await {
             Ok(loaded) => loaded,
             Err(_) => {
-                let message = format!("start-up took longer than {} ms", version.spec.limits.wall_ms);
+                let message = format!("start-up took longer than {} ms", version.limits().wall_ms);
                 Err(Failure::new(Outcome::StartupFailed, "Isle.WallExceeded", message))
             }
         }
@@ -185,7 +185,7 @@ impl Resident {
         if self.retiring {
             return;
         }
-        let room = (self.version.spec.limits.concurrency as usize).saturating_sub(self.pending.len()).min(BATCH);
+        let room = (self.version.limits().concurrency as usize).saturating_sub(self.pending.len()).min(BATCH);
         let mut queue = self.version.queue();
         let count = room.min(queue.jobs.len());
         batch.extend(queue.jobs.drain(..count));
@@ -205,10 +205,11 @@ impl Resident {
         let start = std::mem::take(&mut self.start);
         let waited = micros(began.saturating_duration_since(job.arrived));
         let queue_us = waited.saturating_sub(start.1);
-        let limits = &self.version.spec.limits;
+        let limits = self.version.limits();
         let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
         let body = EventBody::of(&job.invoke.head, &job.invoke.body);
-        let event = event::text(&job.invoke.head, &self.version.spec.app, matches!(body, EventBody::Base64(_)));
+        let event =
+            event::text(&job.invoke.head, &self.version.function.spec.app, matches!(body, EventBody::Base64(_)));
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
         let body_bytes_max = limits.response_body_bytes_max as usize;
@@ -253,7 +254,7 @@ impl Resident {
 
     /// Lets what the pending invocations wait for happen, and ends those that are over.
     fn advance(&mut self, cx: &mut Context<'_>) -> Option<Gone> {
-        let budget_ns = u64::from(self.version.spec.limits.handler_cpu_ms) * 1_000_000;
+        let budget_ns = u64::from(self.version.limits().handler_cpu_ms) * 1_000_000;
         let turned = self.isolate.turn(cx, budget_ns);
         let share = turned.cpu_ns / self.pending.len().max(1) as u64;
         self.pending.iter_mut().for_each(|pending| pending.cpu_ns += share);
@@ -276,7 +277,7 @@ impl Resident {
     }
 
     fn end_settled(&mut self, budget_ns: u64) -> Option<Gone> {
-        let body_bytes_max = self.version.spec.limits.response_body_bytes_max as usize;
+        let body_bytes_max = self.version.limits().response_body_bytes_max as usize;
         let mut index = 0;
         while index < self.pending.len() {
             if !self.isolate.is_settled(&self.pending[index].promise) {
@@ -367,7 +368,7 @@ impl Resident {
     }
 
     fn stopped(&self, stop: Stop) -> Failure {
-        let limits = &self.version.spec.limits;
+        let limits = self.version.limits();
         match stop {
             Stop::Cpu => Failure::new(
                 Outcome::CpuExceeded,
@@ -383,7 +384,7 @@ impl Resident {
     }
 
     fn wall_exceeded(&self) -> Failure {
-        let message = format!("the invocation took longer than {} ms", self.version.spec.limits.wall_ms);
+        let message = format!("the invocation took longer than {} ms", self.version.limits().wall_ms);
         Failure::new(Outcome::WallExceeded, "Isle.WallExceeded", message)
     }
 
@@ -446,7 +447,7 @@ impl Resident {
                 return Parking::Leave;
             }
         }
-        let room = self.pending.len() < self.version.spec.limits.concurrency as usize;
+        let room = self.pending.len() < self.version.limits().concurrency as usize;
         if !queue.jobs.is_empty() && room && !self.retiring {
             return Parking::Work;
         }

@@ -83,7 +83,7 @@ impl Cell {
     /// Gives the version an isolate: a spare if one fits, else one made for it. The version's
     /// books count it already.
     pub fn start(self: &Arc<Self>, version: &Arc<Version>, check: bool) {
-        let heap_bytes = (version.spec.limits.heap_mb as usize) << 20;
+        let heap_bytes = (version.limits().heap_mb as usize) << 20;
         let mut assignment =
             Assignment { version: version.clone(), kind: StartKind::Pooled, since: Instant::now(), check };
         if heap_bytes >= spare_heap_bytes() {

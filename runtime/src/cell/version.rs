@@ -3,7 +3,8 @@
 //! The queue is shared by all isolates of the version, so a request waits for *an* isolate, never
 //! for one that happens to be busy.
 
-use isle_wire::{FunctionSpec, Invoke};
+use crate::function::Function;
+use isle_wire::{Invoke, Limits};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -54,7 +55,7 @@ pub struct Version {
     /// The gateway's number for it.
     pub number: u32,
     /// What it is.
-    pub spec: FunctionSpec,
+    pub function: Arc<Function>,
     queue: Mutex<Queue>,
     retired: AtomicBool,
     /// Isolates dropped for age or room.
@@ -65,15 +66,20 @@ pub struct Version {
 
 impl Version {
     /// A version without isolates.
-    pub fn new(number: u32, spec: FunctionSpec) -> Arc<Version> {
+    pub fn new(number: u32, function: Function) -> Arc<Version> {
         Arc::new(Version {
             number,
-            spec,
+            function: Arc::new(function),
             queue: Mutex::default(),
             retired: AtomicBool::new(false),
             evictions: AtomicU64::new(0),
             heap_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// The function's limits.
+    pub fn limits(&self) -> &Limits {
+        &self.function.spec.limits
     }
 
     /// The queue, locked. Hold it briefly: the reader needs it for every request.

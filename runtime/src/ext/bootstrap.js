@@ -6,10 +6,14 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_random } = core.ops;
   const {
+    ArrayPrototypeIncludes,
+    ArrayPrototypePush,
     DateNow,
     JSONParse,
+    JSONStringify,
+    NumberPrototypeToString,
     ObjectAssign,
     ObjectDefineProperties,
     ObjectDefineProperty,
@@ -17,8 +21,14 @@
     ReflectApply,
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
+    ReflectOwnKeys,
+    Proxy,
+    String,
     SafeMap,
+    StringPrototypeSlice,
+    StringPrototypeSplit,
     TypeError,
+    Uint8Array,
   } = primordials;
 
   // --- loading the platform's scripts ---------------------------------------------------------
@@ -61,6 +71,14 @@
   // Their objects live outside the JavaScript heap and so in no snapshot: they are made at the
   // first use in an isolate, behind objects that are.
 
+  // While a function's own snapshot is being made, these objects must not come into being, and
+  // whatever makes the function's state unfit for sharing between isolates is noted.
+  let building = false;
+  const touched = [];
+  const touch = (what) => {
+    if (building && !ArrayPrototypeIncludes(touched, what)) ArrayPrototypePush(touched, what);
+  };
+
   consoleScript.setNoColorFns(() => true, () => true);
   let realConsole;
   const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(text, level));
@@ -72,7 +90,7 @@
     ]
   ) {
     consoleFacade[name] = { [name]: (...args) => {
-      // A message that cannot be printed (a throwing getter, say) is not the function's failure.
+      if (building) return;
       const target = getConsole();
       return ReflectApply(target[name], target, args);
     } }[name];
@@ -93,6 +111,20 @@
   };
   const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
 
+  // The platform's own keeps UUIDs in store, which a snapshot would hand out again and again.
+  const buildersUuid = () => {
+    const bytes = new Uint8Array(16);
+    op_isle_random(bytes);
+    bytes[6] = bytes[6] & 15 | 64;
+    bytes[8] = bytes[8] & 63 | 128;
+    let text = "";
+    for (let i = 0; i < 16; i++) {
+      if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+      text += StringPrototypeSlice(NumberPrototypeToString(bytes[i] + 256, 16), 1);
+    }
+    return text;
+  };
+
   const subtleFacade = { __proto__: cryptoScript.SubtleCrypto.prototype };
   for (
     const name of [
@@ -105,6 +137,10 @@
       configurable: true,
       writable: true,
       value: { async [name](...args) {
+        if (building) {
+          touch(`crypto.subtle.${name}`);
+          throw new domException.DOMException("not while a snapshot is made", "NotSupportedError");
+        }
         const target = cryptoScript.crypto.subtle;
         if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
         return await ReflectApply(target[name], target, args);
@@ -115,11 +151,20 @@
     subtle: { __proto__: null, configurable: true, enumerable: true, get: () => subtleFacade },
     getRandomValues: {
       __proto__: null, configurable: true, writable: true,
-      value: { getRandomValues: (array) => cryptoScript.crypto.getRandomValues(array) }.getRandomValues,
+      value: { getRandomValues(array) {
+        if (!building) return cryptoScript.crypto.getRandomValues(array);
+        touch("crypto.getRandomValues");
+        op_isle_random(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+        return array;
+      } }.getRandomValues,
     },
     randomUUID: {
       __proto__: null, configurable: true, writable: true,
-      value: { randomUUID: () => cryptoScript.crypto.randomUUID() }.randomUUID,
+      value: { randomUUID() {
+        if (!building) return cryptoScript.crypto.randomUUID();
+        touch("crypto.randomUUID");
+        return buildersUuid();
+      } }.randomUUID,
     },
   });
 
@@ -249,6 +294,68 @@
     }
   }
 
+  // [path, object, key] of every global, and of every member of a global and of its prototype.
+  function* names() {
+    const globals = ReflectOwnKeys(globalThis);
+    for (let i = 0; i < globals.length; i++) {
+      const name = globals[i];
+      if (typeof name !== "string" || name === "__isle" || name === "Deno" || name === "__bootstrap") continue;
+      yield [name, globalThis, name];
+      // Platform classes are the same everywhere, and looking at a lazy one would load it.
+      const descriptor = ReflectGetOwnPropertyDescriptor(globalThis, name);
+      const value = descriptor?.value;
+      if (value === undefined || value === null || value === globalThis) continue;
+      if (typeof value !== "function" && typeof value !== "object") continue;
+      for (const [suffix, object] of [["", value], [".prototype", value.prototype]]) {
+        if (object === undefined || object === null) continue;
+        if (typeof object !== "object" && typeof object !== "function") continue;
+        const keys = ReflectOwnKeys(object);
+        for (let k = 0; k < keys.length; k++) {
+          if (typeof keys[k] === "string") yield [`${name}${suffix}.${keys[k]}`, object, keys[k]];
+        }
+      }
+    }
+  }
+
+  const undo = [];
+  const trapAbsent = (path) => {
+    const parts = StringPrototypeSplit(path, ".");
+    let object = globalThis;
+    for (let i = 0; i < parts.length - 1; i++) {
+      object = object?.[parts[i]];
+    }
+    const key = parts[parts.length - 1];
+    if (object === undefined || object === null || key in object) return;
+    const get = () => {
+      touch(path);
+      return undefined;
+    };
+    const set = (value) => {
+      touch(path);
+      ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
+    };
+    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: false });
+    ArrayPrototypePush(undo, () => {
+      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) delete object[key];
+    });
+  };
+  // Notes the use of something that is there. What was taken out stays usable after the build.
+  const watch = (object, key, name) => {
+    const descriptor = ReflectGetOwnPropertyDescriptor(object, key);
+    if (descriptor === undefined || !descriptor.configurable) return;
+    const get = function () {
+      touch(name);
+      return descriptor.get === undefined ? descriptor.value : ReflectApply(descriptor.get, this, []);
+    };
+    const set = (value) => {
+      ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
+    };
+    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: descriptor.enumerable });
+    ArrayPrototypePush(undo, () => {
+      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) ObjectDefineProperty(object, key, descriptor);
+    });
+  };
+
   let handler;
   const hooks = {
     __proto__: null,
@@ -305,6 +412,107 @@
       handler = theHandler;
       fixed = JSONParse(theFixed);
     },
+    // Once per restore of a function's own snapshot: what may not be in it.
+    refix(theFixed) {
+      fixed = JSONParse(theFixed);
+    },
+
+    // --- making a function's own snapshot ------------------------------------------------------
+
+    // The names that a program can look for: everything on the globals and one level below.
+    inventory() {
+      const paths = [];
+      for (const [path, object, key] of names()) {
+        void object;
+        void key;
+        ArrayPrototypePush(paths, path);
+      }
+      return JSONStringify(paths);
+    },
+    // `complete` is the inventory of an isolate that is not being built: V8 leaves some names out
+    // of a builder's, and code that looks for them would see another world than after a restore.
+    beginBuild(complete) {
+      const here = { __proto__: null };
+      for (const [path] of names()) here[path] = true;
+      const all = JSONParse(complete);
+      for (let i = 0; i < all.length; i++) {
+        if (!(all[i] in here)) trapAbsent(all[i]);
+      }
+      watch(Math, "random", "Math.random");
+      for (const name of ["Collator", "DateTimeFormat", "DisplayNames", "DurationFormat", "ListFormat", "Locale",
+        "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
+        if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
+      }
+      for (const name of ["setTimeout", "setInterval", "Blob", "File", "MessageChannel", "FinalizationRegistry",
+        "CompressionStream", "DecompressionStream", "TextDecoderStream"]) {
+        watch(globalThis, name, name);
+      }
+      building = true;
+    },
+    // A call whose result is thrown away. Reading a variable now would bake its value in.
+    warmUp(eventText) {
+      const env = new Proxy({ __proto__: null }, {
+        __proto__: null,
+        get(_target, key) {
+          touch(`context.env.${String(key)}`);
+          return undefined;
+        },
+        has(_target, key) {
+          touch(`context.env.${String(key)}`);
+          return false;
+        },
+        ownKeys() {
+          touch("context.env");
+          return [];
+        },
+      });
+      const theContext = new Context("warm-up", DateNow() + 30_000);
+      theContext.env = env;
+      const result = handler(JSONParse(eventText), theContext);
+      if (result !== null && typeof result === "object" && typeof result.then === "function") {
+        result.then(() => undefined, () => touch("an error that the handler throws"));
+      }
+      return "called";
+    },
+    // What was touched since the last call, as JSON.
+    touched() {
+      const all = JSONStringify(touched);
+      touched.length = 0;
+      return all;
+    },
+    endBuild() {
+      building = false;
+      for (let i = 0; i < undo.length; i++) undo[i]();
+      undo.length = 0;
+    },
+    // For comparing answers: the clock stands still and chance has no say.
+    makeDeterministic() {
+      let state = 1;
+      Math.random = () => (state = state * 16807 % 2147483647) / 2147483647;
+      const at = 1_700_000_000_000;
+      const RealDate = Date;
+      const FixedDate = function Date(...args) {
+        if (new.target === undefined) return new RealDate(at).toString();
+        return args.length === 0
+          ? ReflectConstruct(RealDate, [at], new.target)
+          : ReflectConstruct(RealDate, args, new.target);
+      };
+      FixedDate.prototype = RealDate.prototype;
+      FixedDate.now = () => at;
+      FixedDate.parse = RealDate.parse;
+      FixedDate.UTC = RealDate.UTC;
+      globalThis.Date = FixedDate;
+      performanceScript.Performance.prototype.now = () => 1;
+      const fill = (array) => {
+        const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+        for (let i = 0; i < bytes.length; i++) bytes[i] = i;
+        return array;
+      };
+      ObjectDefineProperty(cryptoFacade, "getRandomValues", { __proto__: null, value: fill });
+      const uuid = () => "00000000-0000-4000-8000-000000000000";
+      ObjectDefineProperty(cryptoFacade, "randomUUID", { __proto__: null, value: uuid });
+    },
+
     // Once per invocation.
     enter(eventText, body, requestId, deadline) {
       const theEvent = JSONParse(eventText);

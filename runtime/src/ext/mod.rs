@@ -12,6 +12,7 @@
 
 mod ops;
 
+use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
@@ -25,13 +26,15 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console],);
+deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
 
-/// The extensions of every isolate, in the order that snapshots depend on.
-pub fn extensions() -> Vec<Extension> {
+/// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
+/// positions for a function's modules.
+pub fn extensions(sources: &Sources) -> Vec<Extension> {
     let references: Vec<v8::ExternalReference> = SCRIPTS
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
+        .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();
     own.external_references = Cow::Owned(references);

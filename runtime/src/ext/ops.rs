@@ -70,3 +70,10 @@ pub fn op_isle_console(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, #[
         sink.line(invocation, level, text);
     }
 }
+
+/// Random bytes for code that runs while a snapshot is made.
+#[op2(fast)]
+pub fn op_isle_random(#[buffer] bytes: &mut [u8]) {
+    // Without the kernel's random numbers nothing in this process can be trusted.
+    getrandom::fill(bytes).expect("the kernel has random numbers");
+}

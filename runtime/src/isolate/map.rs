@@ -48,6 +48,27 @@ pub fn map_snapshot(file: &File) -> io::Result<&'static [u8]> {
     Ok(unsafe { std::slice::from_raw_parts(mapping.start.as_ptr() as *const u8, mapping.length) })
 }
 
+/// A file, mapped read-only and shared with every process that maps it.
+pub struct Mapped(Mapping);
+
+impl Mapped {
+    /// Maps a whole file. Nobody may write to it any more: it is replaced by renaming.
+    ///
+    /// # Errors
+    /// What the kernel says, or an empty file.
+    pub fn read_only(file: &File) -> io::Result<Mapped> {
+        let length = file.metadata()?.len() as usize;
+        Mapping::new(file, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED).map(Mapped)
+    }
+
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        // SAFETY: the mapping is readable, this long, and lives as long as the borrow of `self`;
+        // files that are mapped are not written to.
+        unsafe { std::slice::from_raw_parts(self.0.start.as_ptr() as *const u8, self.0.length) }
+    }
+}
+
 /// The cell's side of [`isle_wire::Board`].
 pub struct Begun {
     mapping: Mapping,

@@ -16,15 +16,21 @@
 //! [`Isolate::call`] (handler), [`Isolate::turn`] (what the handler waits for), [`Isolate::settle`]
 //! (reading a result).
 
+mod build;
 mod control;
+pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
+mod sources;
 
+pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
-pub use map::{Begun, map_snapshot};
+pub use map::{Begun, Mapped, map_snapshot};
+pub use sources::Sources;
 
 use crate::ext::{self, ConsoleSink, InvocationMark};
+use crate::function::Function;
 use crate::handler::event::EventBody;
 use crate::handler::response::{self, Names, Reply, Unreadable};
 use deno_core::error::JsError;
@@ -32,6 +38,10 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use isle_wire::{FailureDetail, FunctionSpec, Outcome};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+/// Address space that each isolate sets aside for machine code. V8's own choice is the heap limit
+/// or more, and the kernel counts all of it as writable memory; the largest bundles measured use 4 MB.
+pub const CODE_RANGE_BYTES: usize = 32 << 20;
 
 /// Why a start or a call ended without a response.
 #[derive(Debug)]
@@ -98,6 +108,8 @@ pub struct Isolate {
     runtime: JsRuntime,
     control: Arc<Control>,
     _installed: control::Installed,
+    /// Whose text the isolate reads; dropped after it.
+    function: Option<Arc<Function>>,
 }
 
 impl Drop for Isolate {
@@ -119,13 +131,18 @@ fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Option<v8::Local<'s
 impl Isolate {
     /// Restores the base snapshot. `heap_bytes` is V8's own heap limit and the memory account's.
     pub fn new(base: &'static [u8], heap_bytes: usize, console: Box<dyn ConsoleSink>) -> Isolate {
+        Isolate::of_blob(base, &Sources::default(), heap_bytes, console)
+    }
+
+    fn of_blob(blob: &'static [u8], sources: &Sources, heap_bytes: usize, console: Box<dyn ConsoleSink>) -> Isolate {
         let memory = Memory::new(heap_bytes);
         let parameters = v8::CreateParams::default()
             .heap_limits(0, heap_bytes)
+            .set_code_range_size_in_bytes(CODE_RANGE_BYTES)
             .array_buffer_allocator(control::allocator(&memory).make_shared());
         let mut runtime = JsRuntime::new(RuntimeOptions {
-            extensions: ext::extensions(),
-            startup_snapshot: Some(base),
+            extensions: ext::extensions(sources),
+            startup_snapshot: Some(blob),
             skip_op_registration: true,
             create_params: Some(parameters),
             ..Default::default()
@@ -136,12 +153,53 @@ impl Isolate {
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
-        Isolate { handles, runtime, control, _installed: installed }
+        Isolate { handles, runtime, control, _installed: installed, function: None }
     }
 
     /// What other threads may know and do about it.
     pub fn control(&self) -> &Arc<Control> {
         &self.control
+    }
+
+    /// Restores a function's own snapshot: an isolate with the function in it.
+    ///
+    /// # Errors
+    /// The function has no snapshot, or it is not of this base.
+    pub fn restore(
+        base: &'static [u8],
+        function: &Arc<Function>,
+        console: Box<dyn ConsoleSink>,
+    ) -> Result<Isolate, &'static str> {
+        let snapshot = function.artifact.as_ref().and_then(|artifact| artifact.snapshot()).ok_or("no snapshot")?;
+        if !guard::may_share_process(base, snapshot) {
+            return Err("the snapshot's read-only part is not the base's");
+        }
+        // SAFETY: V8 reads the blob for as long as the isolate lives. The artifact's mapping is
+        // dropped with `function`, which the isolate holds until after its own end.
+        let blob = unsafe { std::slice::from_raw_parts(snapshot.as_ptr(), snapshot.len()) };
+        let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
+        let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console);
+        isolate.function = Some(function.clone());
+        let fixed = fixed_context(&function.spec, true);
+        let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
+        refixed.result.map(|_| isolate).ok_or("the snapshot has no function in it")
+    }
+
+    /// Makes clocks and chance the same in every isolate, so that answers can be compared. Only for
+    /// isolates that serve nobody.
+    pub fn make_deterministic(&mut self) {
+        self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "makeDeterministic", &[]));
+    }
+
+    /// The names that a program can look for, as JSON.
+    pub fn inventory(&mut self) -> Option<String> {
+        self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "inventory", &[])).result
+    }
+
+    /// V8's code caches of the function's modules, with what has been compiled so far.
+    pub fn code_caches(&mut self) -> Vec<(String, Vec<u8>)> {
+        deno_core::scope!(scope, &mut self.runtime);
+        modules::code_caches(scope)
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {
@@ -165,10 +223,12 @@ impl Isolate {
     ///
     /// # Errors
     /// `StartupFailed`, `StartupCpuExceeded` or `HeapExceeded`, with what the author needs to know.
-    pub async fn load(&mut self, spec: &FunctionSpec) -> Result<u64, Failure> {
+    pub async fn load(&mut self, function: &Arc<Function>) -> Result<u64, Failure> {
+        self.function = Some(function.clone());
+        let spec = &function.spec;
         let budget_ns = u64::from(spec.limits.startup_cpu_ms) * 1_000_000;
         self.control.memory().set_limit((spec.limits.heap_mb as usize) << 20);
-        let started = self.stay(budget_ns, |runtime, _| evaluate(runtime, spec));
+        let started = self.stay(budget_ns, |runtime, _| evaluate(runtime, function));
         let mut cpu_ns = started.cpu_ns;
         if let Some(stop) = started.stop {
             return Err(startup_stopped(stop, spec));
@@ -193,7 +253,7 @@ impl Isolate {
                 return Err(Failure::new(Outcome::StartupFailed, "Runtime.NodeJsExit", message));
             }
         }
-        let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, &module, &promise));
+        let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, true, &module, &promise));
         cpu_ns += adopted.cpu_ns;
         match adopted.stop {
             Some(stop) => Err(startup_stopped(stop, spec)),
@@ -284,6 +344,18 @@ fn hook<'s>(
     v8::Local::<v8::Function>::try_from(value).ok()
 }
 
+/// Calls a hook with texts; its result as text, `None` when it threw.
+fn call_hook(runtime: &mut JsRuntime, handles: &Handles, name: &str, arguments: &[&str]) -> Option<String> {
+    deno_core::scope!(scope, runtime);
+    v8::tc_scope!(let scope, scope);
+    let hooks = v8::Local::new(scope, &handles.hooks);
+    let function = hook(scope, hooks, name)?;
+    let arguments: Vec<v8::Local<v8::Value>> =
+        arguments.iter().map(|argument| Some(text(scope, argument)?.into())).collect::<Option<_>>()?;
+    let result = function.call(scope, hooks.into(), &arguments)?;
+    Some(result.to_rust_string_lossy(scope))
+}
+
 fn settled(runtime: &mut JsRuntime, promise: &v8::Global<v8::Promise>) -> v8::PromiseState {
     deno_core::scope!(scope, runtime);
     v8::Local::new(scope, promise).state()
@@ -307,10 +379,11 @@ fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
 
 type Evaluated = (v8::Global<v8::Module>, v8::Global<v8::Promise>);
 
-fn evaluate(runtime: &mut JsRuntime, spec: &FunctionSpec) -> Result<Evaluated, Failure> {
+fn evaluate(runtime: &mut JsRuntime, function: &Arc<Function>) -> Result<Evaluated, Failure> {
+    let spec = &function.spec;
     deno_core::scope!(scope, runtime);
     v8::tc_scope!(let scope, scope);
-    let evaluated = modules::link(scope, spec).and_then(|module| Some((module, module.evaluate(scope)?)));
+    let evaluated = modules::link(scope, function).and_then(|module| Some((module, module.evaluate(scope)?)));
     scope.perform_microtask_checkpoint();
     let promise = evaluated.and_then(|(module, value)| Some((module, v8::Local::<v8::Promise>::try_from(value).ok()?)));
     match promise {
@@ -342,10 +415,26 @@ fn startup_detail(mut detail: FailureDetail, spec: &FunctionSpec) -> FailureDeta
     detail
 }
 
+/// What of the handler's context is the same for every invocation, as JSON (R70 ff). The variables
+/// are left out where a snapshot is made: no value of theirs may be in it.
+fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
+    serde_json::json!({
+        "functionName": spec.function,
+        "functionVersion": spec.deployment,
+        "invokedFunctionArn": format!("arn:isle:lambda:local:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
+        "memoryLimitInMB": spec.limits.heap_mb.to_string(),
+        "logGroupName": format!("/isle/{}/{}", spec.app, spec.function),
+        "logStreamName": spec.deployment,
+        "env": if with_env { spec.env.clone() } else { Default::default() },
+    })
+    .to_string()
+}
+
 fn adopt(
     runtime: &mut JsRuntime,
     handles: &Handles,
     spec: &FunctionSpec,
+    with_env: bool,
     module: &v8::Global<v8::Module>,
     promise: &v8::Global<v8::Promise>,
 ) -> Result<(), Failure> {
@@ -373,17 +462,9 @@ fn adopt(
     if !handler.is_function() {
         return Err(not_found(format!("`handler` of {} is not a function", spec.entry)));
     }
-    let fixed = serde_json::json!({
-        "functionName": spec.function,
-        "functionVersion": spec.deployment,
-        "invokedFunctionArn": format!("arn:isle:lambda:local:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
-        "memoryLimitInMB": spec.limits.heap_mb.to_string(),
-        "logGroupName": format!("/isle/{}/{}", spec.app, spec.function),
-        "logStreamName": spec.deployment,
-        "env": spec.env,
-    });
+    let fixed = fixed_context(spec, with_env);
     let hooks = v8::Local::new(scope, &handles.hooks);
-    let adopted = v8::String::new(scope, &fixed.to_string()).and_then(|fixed| {
+    let adopted = v8::String::new(scope, &fixed).and_then(|fixed| {
         let adopt = hook(scope, hooks, "adopt")?;
         adopt.call(scope, hooks.into(), &[handler, fixed.into()])
     });

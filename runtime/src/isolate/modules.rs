@@ -4,17 +4,19 @@
 //! it. V8's callbacks carry no data, so the graph is in a thread-local; an isolate has a thread of
 //! its own.
 
+use crate::function::Function;
 use deno_core::v8;
-use isle_wire::{FailureDetail, FunctionSpec, ModuleKind, ModuleSource};
+use isle_wire::{FailureDetail, ModuleKind};
 use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How module names look to V8, and so in stacks and `import.meta.url`.
 const SCHEME: &str = "file:///";
 
 #[derive(Default)]
 struct Graph {
-    sources: BTreeMap<String, ModuleSource>,
+    function: Option<Arc<Function>>,
     modules: HashMap<String, v8::Global<v8::Module>>,
     /// Why the last import was refused, with its place, which an exception of ours cannot carry.
     refusal: Option<FailureDetail>,
@@ -49,9 +51,9 @@ pub fn take_refusal() -> Option<FailureDetail> {
 
 /// Compiles and links the entry and all it imports. `None` leaves an exception in the caller's
 /// `TryCatch`.
-pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, spec: &FunctionSpec) -> Option<v8::Local<'s, v8::Module>> {
-    GRAPH.with_borrow_mut(|graph| graph.sources.clone_from(&spec.modules));
-    let entry = compile_graph(scope, &spec.entry)?;
+pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, function: &Arc<Function>) -> Option<v8::Local<'s, v8::Module>> {
+    GRAPH.with_borrow_mut(|graph| graph.function = Some(function.clone()));
+    let entry = compile_graph(scope, &function.spec.entry)?;
     entry.instantiate_module(scope, resolve)?;
     Some(entry)
 }
@@ -117,7 +119,7 @@ fn locate(scope: &mut v8::PinScope<'_, '_>, specifier: &str, referrer: &str) -> 
         throw(scope, ERROR, &message);
         return None;
     };
-    if !GRAPH.with_borrow(|graph| graph.sources.contains_key(&path)) {
+    if !GRAPH.with_borrow(|graph| graph.function.as_ref().is_some_and(|f| f.spec.modules.contains_key(&path))) {
         throw(scope, ERROR, &format!("Cannot find module '{specifier}' imported from {referrer}"));
         return None;
     }
@@ -190,14 +192,17 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
     if let Some(known) = GRAPH.with_borrow(|graph| graph.modules.get(path).cloned()) {
         return Some(v8::Local::new(scope, known));
     }
-    let source = GRAPH.with_borrow(|graph| graph.sources.get(path).cloned())?;
+    let function = GRAPH.with_borrow(|graph| graph.function.clone())?;
+    let source = function.spec.modules.get(path)?;
     let name = v8::String::new(scope, &format!("{SCHEME}{path}"))?;
     let module = match source.kind {
         ModuleKind::JavaScript => {
-            let text = v8::String::new(scope, &source.text)?;
+            let text = match function.sources.get(path) {
+                Some(external) => v8::String::new_from_onebyte_const(scope, external)?,
+                None => v8::String::new(scope, &source.text)?,
+            };
             let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, true, None);
-            let mut source = v8::script_compiler::Source::new(text, Some(&origin));
-            v8::script_compiler::compile_module(scope, &mut source)?
+            compile_text(scope, text, &origin, function.artifact.as_ref().and_then(|artifact| artifact.cache(path)))?
         }
         ModuleKind::Json => {
             let default = v8::String::new(scope, "default")?;
@@ -211,6 +216,42 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
         graph.modules.insert(path.to_owned(), handle);
     });
     Some(module)
+}
+
+/// Compiles, from the code cache where there is one. V8 ignores a cache that does not fit.
+fn compile_text<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    text: v8::Local<'s, v8::String>,
+    origin: &v8::ScriptOrigin<'_>,
+    cache: Option<&[u8]>,
+) -> Option<v8::Local<'s, v8::Module>> {
+    use v8::script_compiler::{CachedData, CompileOptions, NoCacheReason, Source, compile_module2};
+    let (mut source, options) = match cache {
+        Some(cache) => {
+            (Source::new_with_cached_data(text, Some(origin), CachedData::new(cache)), CompileOptions::ConsumeCodeCache)
+        }
+        None => (Source::new(text, Some(origin)), CompileOptions::NoCompileOptions),
+    };
+    compile_module2(scope, &mut source, options, NoCacheReason::NoReason)
+}
+
+/// The code caches of all modules that were compiled, with the functions compiled so far in them.
+pub fn code_caches(scope: &mut v8::PinScope<'_, '_>) -> Vec<(String, Vec<u8>)> {
+    let modules: Vec<_> =
+        GRAPH.with_borrow(|graph| graph.modules.iter().map(|(path, module)| (path.clone(), module.clone())).collect());
+    let mut caches: Vec<(String, Vec<u8>)> = modules
+        .into_iter()
+        .filter_map(|(path, module)| {
+            let module = v8::Local::new(scope, module);
+            if !module.is_source_text_module() {
+                return None;
+            }
+            let cache = module.get_unbound_module_script(scope).create_code_cache()?;
+            Some((path, cache.to_vec()))
+        })
+        .collect();
+    caches.sort();
+    caches
 }
 
 fn path_of(scope: &mut v8::PinScope<'_, '_>, module: v8::Local<'_, v8::Module>) -> Option<String> {
@@ -243,8 +284,8 @@ fn evaluate_json<'s>(
     // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
     v8::callback_scope!(unsafe scope, context);
     let path = path_of(scope, module)?;
-    let source = GRAPH.with_borrow(|graph| graph.sources.get(&path).cloned())?;
-    let text = v8::String::new(scope, &source.text)?;
+    let function = GRAPH.with_borrow(|graph| graph.function.clone())?;
+    let text = v8::String::new(scope, &function.spec.modules.get(&path)?.text)?;
     let value = parse_json(scope, text, &path)?;
     let default = v8::String::new(scope, "default")?;
     module.set_synthetic_module_export(scope, default, value)?;

@@ -5,8 +5,11 @@
 //! whether it fits: the binary (size, time and inode), V8's version, the flags. Whatever does not
 //! fit has another name, and so is never read.
 
+pub mod artifact;
+pub mod builder;
+
 use crate::ext;
-use crate::isolate::platform;
+use crate::isolate::{Sources, platform};
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, PollEventLoopOptions, RuntimeOptions, v8};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -48,7 +51,10 @@ pub fn build_base(path: &Path) -> Result<(), BuildError> {
         .build()
         .map_err(|e| BuildError::Io("tokio".into(), e))?;
     let _entered = executor.enter();
-    let mut runtime = JsRuntimeForSnapshot::new(RuntimeOptions { extensions: ext::extensions(), ..Default::default() });
+    let mut runtime = JsRuntimeForSnapshot::new(RuntimeOptions {
+        extensions: ext::extensions(&Sources::default()),
+        ..Default::default()
+    });
     runtime.execute_script("isle:bootstrap", ext::BOOTSTRAP).map_err(|e| BuildError::Script(e.to_string()))?;
     settle(&executor, &mut runtime)?;
     let blob = runtime.snapshot();
@@ -56,7 +62,7 @@ pub fn build_base(path: &Path) -> Result<(), BuildError> {
 }
 
 /// Finalization registries that have work left cannot be serialised; deno_web has some.
-fn settle(executor: &tokio::runtime::Runtime, runtime: &mut JsRuntime) -> Result<(), BuildError> {
+pub(crate) fn settle(executor: &tokio::runtime::Runtime, runtime: &mut JsRuntime) -> Result<(), BuildError> {
     for _ in 0..3 {
         runtime.v8_isolate().low_memory_notification();
         executor

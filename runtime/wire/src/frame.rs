@@ -254,11 +254,26 @@ impl Frame {
 
     /// Appends an `Invoke` frame without building a [`Frame`] first.
     pub fn encode_invoke(id: u32, invoke: &Invoke, out: &mut BytesMut) {
-        let flags = if invoke.body_follows { FLAG_MORE } else { 0 };
+        let Invoke { version, wall_ms, body_follows, head, body } = invoke;
+        Self::encode_invoke_with(id, *version, *wall_ms, *body_follows, |out| head.encode(out), body, out);
+    }
+
+    /// Appends an `Invoke` frame whose head is written by `head`, which must write what
+    /// [`RequestHead::encode`] would: a gateway that holds the request in another form copies it once.
+    pub fn encode_invoke_with(
+        id: u32,
+        version: u32,
+        wall_ms: u32,
+        body_follows: bool,
+        head: impl FnOnce(&mut BytesMut),
+        body: &[u8],
+        out: &mut BytesMut,
+    ) {
+        let flags = if body_follows { FLAG_MORE } else { 0 };
         put(out, kind::INVOKE, flags, id, |b| {
-            Writer(b).u32(invoke.version).u32(invoke.wall_ms);
-            invoke.head.encode(b);
-            b.put_slice(&invoke.body);
+            Writer(b).u32(version).u32(wall_ms);
+            head(b);
+            b.put_slice(body);
         });
     }
 

@@ -11,6 +11,7 @@
 //! - [`Board`]: which invocations a cell had begun, readable after the cell has died.
 
 mod board;
+mod build;
 mod codec;
 mod frame;
 mod function;
@@ -19,6 +20,7 @@ mod outcome;
 mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
+pub use build::{BuildOrder, BuildReport};
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,

@@ -1,0 +1,243 @@
+//! Dispatch: joins HTTP time (a body that trickles, a client that leaves, a deadline) with cell time
+//! (a process that may die).
+//!
+//! ```text
+//!   body small? ──yes─▶ Invoke with body ──▶ response          cell died, not begun ─▶ once more
+//!       └─no─▶ Invoke, pieces by credit ───▶ response          cell died, begun     ─▶ CellDied
+//!                                                              deadline             ─▶ WallExceeded
+//! ```
+//!
+//! Nothing is spawned here: the request's own task does all of it, and dropping its future, which
+//! is what a client's leaving does, cancels the invocation in the cell.
+
+mod body;
+mod head;
+#[cfg(test)]
+mod tests;
+
+pub use body::INLINE_BYTES_MAX;
+pub use head::Head;
+pub(crate) use head::is_hop_by_hop;
+
+use crate::admit::Admitted;
+use crate::cells::Cells;
+use crate::cells::invocation::{Invocation, Lost};
+use crate::cells::link::{Begin, NotBegun};
+use crate::cells::supervise::Cell;
+use crate::plane::Served;
+use crate::request_id::RequestId;
+use body::{Bad, Begun};
+use bytes::Bytes;
+use http_body::Body;
+use isle_wire::{Outcome, ResponseFrame};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::time::timeout_at;
+
+/// How long after the wall limit the gateway gives up by itself. 1 s: the cell keeps the limit; this
+/// is for a cell that does not.
+pub const WALL_GRACE: Duration = Duration::from_secs(1);
+/// Cells tried that turn out to be closed when the invocation is to begin. A bound, not a policy:
+/// each of them was found live a moment before.
+const CLOSED_MAX: u32 = 8;
+
+/// How a dispatched request ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// The cell's response, or ours.
+    pub response: ResponseFrame,
+    /// Where the rest of the response's body comes from, when more follows.
+    pub rest: Option<Invocation>,
+    /// Whether the request body was incomplete for want of time.
+    pub body_late: bool,
+}
+
+impl Ended {
+    fn failed(outcome: Outcome) -> Ended {
+        Ended { response: ResponseFrame::failed(outcome, Bytes::new()), rest: None, body_late: false }
+    }
+
+    fn bad_body(bad: Bad) -> Ended {
+        Ended::failed(match bad {
+            Bad::TooLarge => Outcome::RequestTooLarge,
+            Bad::Broken => Outcome::RequestIncomplete,
+        })
+    }
+
+    fn late_body() -> Ended {
+        Ended { body_late: true, ..Ended::failed(Outcome::RequestIncomplete) }
+    }
+
+    fn answered(response: ResponseFrame, invocation: Invocation) -> Ended {
+        let rest = response.body_follows.then_some(invocation);
+        Ended { response, rest, body_late: false }
+    }
+}
+
+/// One request on its way to a cell.
+struct Way<'a> {
+    cells: &'a Cells,
+    served: &'a Served,
+    request_id: &'a RequestId,
+    head: Head<'a>,
+    deadline: Instant,
+}
+
+/// Runs an admitted request in its function's cell.
+pub async fn dispatch<B>(
+    cells: &Cells,
+    served: &Served,
+    _admitted: &Admitted,
+    request_id: &RequestId,
+    head: Head<'_>,
+    mut body: B,
+) -> Ended
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    let limits = &served.function.spec.limits;
+    let limit = limits.request_body_bytes_max as usize;
+    let deadline = Instant::now() + Duration::from_millis(u64::from(limits.wall_ms));
+    let way = Way { cells, served, request_id, head, deadline };
+    let begun = if body.is_end_stream() {
+        Begun::Whole(Bytes::new())
+    } else {
+        match timeout_at(deadline.into(), body::begin(&mut body, limit)).await {
+            Ok(Ok(begun)) => begun,
+            Ok(Err(bad)) => return Ended::bad_body(bad),
+            Err(_) => return Ended::late_body(),
+        }
+    };
+    match begun {
+        Begun::Whole(whole) => way.whole(&whole).await,
+        Begun::Part(part) => match timeout_at(deadline.into(), way.pieces(part, body, limit)).await {
+            Ok(Ok(Sent::Answered(ended))) => ended,
+            Ok(Ok(Sent::Whole(invocation))) => way.response(invocation).await,
+            Ok(Err(ended)) => ended,
+            Err(_) => Ended::late_body(),
+        },
+    }
+}
+
+/// What sending a body in pieces came to.
+enum Sent {
+    /// All of it is in the cell.
+    Whole(Invocation),
+    /// The cell answered before it was.
+    Answered(Ended),
+}
+
+impl Way<'_> {
+    /// A body that can be sent again.
+    async fn whole(&self, body: &[u8]) -> Ended {
+        let mut again = true;
+        loop {
+            let mut invocation = match self.begin(Some(body)).await {
+                Ok(invocation) => invocation,
+                Err(ended) => return ended,
+            };
+            match invocation.response().await {
+                Ok(response) => return Ended::answered(response, invocation),
+                Err(Lost::Died { begun: false }) if again => again = false,
+                Err(lost) => return Ended::failed(outcome_of(lost)),
+            }
+        }
+    }
+
+    /// A body that comes once.
+    async fn pieces<B>(&self, part: Bytes, mut body: B, limit: usize) -> Result<Sent, Ended>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let mut invocation = self.begin(None).await?;
+        let mut sent = part.len();
+        if !part.is_empty() && !invocation.send_body(part, false).await {
+            return Ok(Sent::Answered(self.response(invocation).await));
+        }
+        loop {
+            // A cell may answer before the body's end: it is over some limit, or the cell died.
+            let piece = tokio::select! {
+                biased;
+                answer = invocation.response() => {
+                    let ended = match answer {
+                        Ok(response) => Ended::answered(response, invocation),
+                        Err(lost) => Ended::failed(outcome_of(lost)),
+                    };
+                    return Ok(Sent::Answered(ended));
+                }
+                piece = body::next(&mut body) => piece.map_err(Ended::bad_body)?,
+            };
+            sent += piece.as_ref().map_or(0, Bytes::len);
+            if sent > limit {
+                return Err(Ended::bad_body(Bad::TooLarge));
+            }
+            let last = piece.is_none();
+            if !invocation.send_body(piece.unwrap_or_default(), last).await {
+                return Ok(Sent::Answered(self.response(invocation).await));
+            }
+            if last {
+                return Ok(Sent::Whole(invocation));
+            }
+        }
+    }
+
+    async fn response(&self, mut invocation: Invocation) -> Ended {
+        match invocation.response().await {
+            Ok(response) => Ended::answered(response, invocation),
+            Err(lost) => Ended::failed(outcome_of(lost)),
+        }
+    }
+
+    async fn cell(&self) -> Result<Arc<Cell>, Ended> {
+        if let Some(cell) = self.served.group.live() {
+            return Ok(cell);
+        }
+        match timeout_at(self.deadline.into(), self.cells.acquire(&self.served.group)).await {
+            Ok(Ok(cell)) => Ok(cell),
+            Ok(Err(_)) | Err(_) => Err(Ended::failed(Outcome::Unavailable)),
+        }
+    }
+
+    /// Sends the invocation to the group's cell.
+    async fn begin(&self, body: Option<&[u8]>) -> Result<Invocation, Ended> {
+        let mut closed = 0;
+        loop {
+            let cell = self.cell().await?;
+            let left = self.deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(Ended::failed(Outcome::WallExceeded));
+            }
+            let begin = Begin {
+                function: &self.served.function,
+                request_id: self.request_id.bytes().clone(),
+                // At least 1: the cell ends what has less than that left itself.
+                wall_ms: (left.as_millis() as u32).max(1),
+                deadline: self.deadline + WALL_GRACE,
+                body,
+            };
+            match cell.link.begin(begin, |out| self.head.encode(out)) {
+                Ok(invocation) => return Ok(invocation),
+                Err(NotBegun::Full) => return Err(Ended::failed(Outcome::RefusedBusy)),
+                Err(NotBegun::Congested) => {
+                    if timeout_at(self.deadline.into(), cell.link.room()).await.is_err() {
+                        return Err(Ended::failed(Outcome::WallExceeded));
+                    }
+                }
+                Err(NotBegun::Closed) => {
+                    self.cells.closed(&self.served.group, &cell);
+                    closed += 1;
+                    if closed == CLOSED_MAX {
+                        return Err(Ended::failed(Outcome::Unavailable));
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn outcome_of(lost: Lost) -> Outcome {
+    match lost {
+        Lost::Overdue => Outcome::WallExceeded,
+        Lost::Died { .. } => Outcome::CellDied,
+    }
+}

@@ -1,0 +1,234 @@
+//! Respond: the only place that turns an outcome into a status.
+//!
+//! Strangers learn a status, one word and the request's id; which limit fired is the word. Messages,
+//! files and stacks are for `isle dev` alone ([`Audience::Author`]).
+//!
+//! | outcome | status |
+//! |---|---|
+//! | `ok` | the handler's |
+//! | `handler_threw`, `never_settled` | 500 |
+//! | `invalid_response`, `startup_failed`, `response_too_large`, `cell_died` | 502 |
+//! | `startup_cpu_exceeded`, `cpu_exceeded`, `heap_exceeded`, `unavailable` | 503 |
+//! | `wall_exceeded` | 504 |
+//! | `refused_busy` | 429 |
+//! | `request_too_large` | 413 |
+//! | `request_incomplete` | 400, or 408 when it was time |
+//! | `no_route` | 404 |
+//! | `cancelled` | 499, in logs only |
+
+mod page;
+#[cfg(test)]
+mod tests;
+
+use crate::accept::{Broken, ReplyBody};
+use crate::admit::Admitted;
+use crate::cells::invocation::Invocation;
+use crate::dispatch::{Ended, is_hop_by_hop};
+use crate::request_id::RequestId;
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Response, StatusCode};
+use isle_wire::{Outcome, ResponseFrame, StartKind};
+use tokio::sync::mpsc;
+
+static OUTCOME: HeaderName = HeaderName::from_static("isle-outcome");
+static REQUEST_ID: HeaderName = HeaderName::from_static("isle-request-id");
+static START: HeaderName = HeaderName::from_static("isle-start");
+
+/// Pieces of a response body between its cell and its client, besides what the window allows.
+const PIECES: usize = 2;
+
+/// The status in logs for a client that did not wait for one.
+pub const CLIENT_LEFT: u16 = 499;
+
+/// For whom a response is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// Anybody: the outcome's word and nothing more.
+    Stranger,
+    /// The function's author, in `isle dev`: everything, as JSON or as a page.
+    Author {
+        /// Whether the client wants HTML.
+        html: bool,
+    },
+}
+
+/// What a response is made of, besides how the request ended.
+#[derive(Debug)]
+pub struct Asked<'a> {
+    /// The request's id.
+    pub request_id: &'a RequestId,
+    /// Whether it was a HEAD request.
+    pub is_head: bool,
+    /// For whom it is.
+    pub audience: Audience,
+}
+
+fn status(outcome: Outcome, body_late: bool) -> StatusCode {
+    match outcome {
+        Outcome::Ok => StatusCode::OK,
+        Outcome::HandlerThrew | Outcome::NeverSettled => StatusCode::INTERNAL_SERVER_ERROR,
+        Outcome::InvalidResponse | Outcome::StartupFailed | Outcome::ResponseTooLarge | Outcome::CellDied => {
+            StatusCode::BAD_GATEWAY
+        }
+        Outcome::StartupCpuExceeded | Outcome::CpuExceeded | Outcome::HeapExceeded | Outcome::Unavailable => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
+        Outcome::WallExceeded => StatusCode::GATEWAY_TIMEOUT,
+        Outcome::RefusedBusy => StatusCode::TOO_MANY_REQUESTS,
+        Outcome::RequestTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Outcome::RequestIncomplete if body_late => StatusCode::REQUEST_TIMEOUT,
+        Outcome::RequestIncomplete => StatusCode::BAD_REQUEST,
+        Outcome::NoRoute => StatusCode::NOT_FOUND,
+        // Nobody reads it; the log has a number of its own.
+        Outcome::Cancelled => StatusCode::BAD_REQUEST,
+    }
+}
+
+fn message(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST => r#"{"message":"Bad Request"}"#,
+        StatusCode::NOT_FOUND => r#"{"message":"Not Found"}"#,
+        StatusCode::REQUEST_TIMEOUT => r#"{"message":"Request Timeout"}"#,
+        StatusCode::PAYLOAD_TOO_LARGE => r#"{"message":"Request Entity Too Large"}"#,
+        StatusCode::TOO_MANY_REQUESTS => r#"{"message":"Too Many Requests"}"#,
+        StatusCode::BAD_GATEWAY => r#"{"message":"Bad Gateway"}"#,
+        StatusCode::SERVICE_UNAVAILABLE => r#"{"message":"Service Unavailable"}"#,
+        StatusCode::GATEWAY_TIMEOUT => r#"{"message":"Gateway Timeout"}"#,
+        _ => r#"{"message":"Internal Server Error"}"#,
+    }
+}
+
+/// The response for a request that never reached a cell.
+pub fn refuse(outcome: Outcome, asked: &Asked<'_>) -> Response<ReplyBody> {
+    failure(outcome, StartKind::None, &Bytes::new(), false, asked)
+}
+
+/// The response for a dispatched request, and how it ended after all: a cell may have sent what is
+/// no HTTP. `admitted` is kept until the last byte of the body has been taken.
+pub fn respond(ended: Ended, admitted: Admitted, asked: &Asked<'_>) -> (Response<ReplyBody>, Outcome) {
+    let Ended { response, rest, body_late } = ended;
+    let outcome = response.outcome;
+    if outcome != Outcome::Ok {
+        return (failure(outcome, response.start, &response.detail, body_late, asked), outcome);
+    }
+    let start = response.start;
+    match success(response, rest, admitted, asked) {
+        Some(reply) => (reply, outcome),
+        None => {
+            let outcome = Outcome::InvalidResponse;
+            (failure(outcome, start, &Bytes::new(), false, asked), outcome)
+        }
+    }
+}
+
+fn marks(headers: &mut HeaderMap, outcome: Outcome, start: StartKind, asked: &Asked<'_>) {
+    headers.insert(&OUTCOME, HeaderValue::from_static(outcome.as_str()));
+    if let Ok(id) = HeaderValue::from_maybe_shared(asked.request_id.bytes().clone()) {
+        headers.insert(&REQUEST_ID, id);
+    }
+    if asked.audience != Audience::Stranger {
+        headers.insert(&START, HeaderValue::from_static(start.as_str()));
+    }
+}
+
+/// Whether a function may set this field: framing is ours, and so is what we say about it.
+fn is_ours(name: &HeaderName) -> bool {
+    is_hop_by_hop(name) || *name == header::CONTENT_LENGTH || *name == OUTCOME || *name == REQUEST_ID || *name == START
+}
+
+/// The handler's response, or `None` when it is no HTTP.
+fn success(
+    frame: ResponseFrame,
+    rest: Option<Invocation>,
+    admitted: Admitted,
+    asked: &Asked<'_>,
+) -> Option<Response<ReplyBody>> {
+    let status = StatusCode::from_u16(frame.status).ok().filter(|status| (200..600).contains(&status.as_u16()))?;
+    let mut headers = HeaderMap::with_capacity(frame.headers.len() + 4);
+    for (name, value) in frame.headers {
+        let name = HeaderName::from_bytes(&name).ok()?;
+        if !is_ours(&name) {
+            headers.try_append(name, HeaderValue::from_maybe_shared(value).ok()?).ok()?;
+        }
+    }
+    marks(&mut headers, frame.outcome, frame.start, asked);
+    let body = if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED {
+        ReplyBody::empty()
+    } else if asked.is_head {
+        // What a GET would have; what follows is not wanted, and dropping `rest` says so.
+        if rest.is_none() {
+            headers.insert(header::CONTENT_LENGTH, HeaderValue::from(frame.body.len()));
+        }
+        ReplyBody::empty()
+    } else if let Some(rest) = rest {
+        stream(frame.body, rest, admitted)
+    } else {
+        frame.body.into()
+    };
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    Some(reply)
+}
+
+/// Hands a body on piece by piece, and credits the cell for what the client has taken.
+fn stream(first: Bytes, mut rest: Invocation, admitted: Admitted) -> ReplyBody {
+    let (sender, receiver) = mpsc::channel(PIECES);
+    tokio::spawn(async move {
+        let _admitted = admitted;
+        let mut piece = Ok(Some(first));
+        loop {
+            match piece {
+                Ok(Some(bytes)) => {
+                    let length = bytes.len();
+                    // An error is the client's leaving; `rest` is dropped and the cell told.
+                    if sender.send(Ok(bytes)).await.is_err() {
+                        return;
+                    }
+                    rest.credit(length);
+                }
+                Ok(None) => return,
+                Err(_) => {
+                    let _ = sender.send(Err(Broken)).await;
+                    return;
+                }
+            }
+            piece = tokio::select! {
+                next = rest.body() => next,
+                () = sender.closed() => return,
+            };
+        }
+    });
+    ReplyBody::Breakable(receiver)
+}
+
+fn failure(
+    outcome: Outcome,
+    start: StartKind,
+    detail: &Bytes,
+    body_late: bool,
+    asked: &Asked<'_>,
+) -> Response<ReplyBody> {
+    let status = status(outcome, body_late);
+    let (content_type, body) = match asked.audience {
+        Audience::Stranger => ("application/json", Bytes::from_static(message(status).as_bytes())),
+        Audience::Author { html } => page::page(status, outcome, detail, asked.request_id, html),
+    };
+    let mut headers = HeaderMap::with_capacity(6);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if outcome == Outcome::RefusedBusy {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    marks(&mut headers, outcome, start, asked);
+    let body = if asked.is_head {
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+        ReplyBody::empty()
+    } else {
+        body.into()
+    };
+    let mut reply = Response::new(body);
+    *reply.status_mut() = status;
+    *reply.headers_mut() = headers;
+    reply
+}

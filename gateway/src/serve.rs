@@ -1,0 +1,106 @@
+//! Serve: joins the rooms of a request. No logic of its own.
+
+use crate::accept::{Handler, Peer, ReplyBody, host_of};
+use crate::account::Account;
+use crate::admit::QUEUE_WAIT;
+use crate::dispatch::{Head, dispatch};
+use crate::plane::DataPlane;
+use crate::request_id::RequestId;
+use crate::respond::{Asked, Audience, refuse, respond};
+use http::{Method, Request, Response, header};
+use http_body::Body;
+use isle_wire::Outcome;
+use std::sync::Arc;
+
+/// The public listener's side of a node.
+pub struct Front {
+    /// What is served.
+    pub plane: Arc<DataPlane>,
+    /// The port that strangers connect to, in digits.
+    pub port: String,
+    /// Whether clients are the functions' authors.
+    pub dev: bool,
+}
+
+impl Front {
+    fn audience(&self, request: &Request<()>) -> Audience {
+        let wants_html = || {
+            let mut accepts = request.headers().get_all(header::ACCEPT).iter();
+            accepts.any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")))
+        };
+        if self.dev { Audience::Author { html: wants_html() } } else { Audience::Stranger }
+    }
+
+    /// Answers one request.
+    pub async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<ReplyBody>
+    where
+        B: Body<Data = bytes::Bytes> + Unpin,
+    {
+        let (parts, body) = request.into_parts();
+        let request = Request::from_parts(parts, ());
+        let request_id = RequestId::next();
+        let asked = Asked {
+            request_id: &request_id,
+            is_head: request.method() == Method::HEAD,
+            audience: self.audience(&request),
+        };
+        // account: from here on the request is counted, whatever becomes of it.
+        let mut account = Account::open(&self.plane, &request, &request_id);
+
+        // accept → route: which host is meant, and which function serves it.
+        let Ok(host) = host_of(&request) else {
+            let reply = refuse(Outcome::RequestIncomplete, &asked);
+            account.close_early(Outcome::RequestIncomplete, &reply);
+            return reply;
+        };
+        let Some(matched) = self.plane.routes.load().route(host, request.method().as_str(), request.uri().path())
+        else {
+            let reply = refuse(Outcome::NoRoute, &asked);
+            account.close_early(Outcome::NoRoute, &reply);
+            return reply;
+        };
+        let served = self.plane.served(&matched.function);
+        account.routed(&served);
+
+        // route → admit: may it enter, before a byte of its body is read.
+        let admitted = match served.gates.admit(QUEUE_WAIT).await {
+            Ok(admitted) => admitted,
+            Err(refused) => {
+                account.refused(refused);
+                let reply = refuse(Outcome::RefusedBusy, &asked);
+                account.close_early(Outcome::RefusedBusy, &reply);
+                return reply;
+            }
+        };
+        account.admitted();
+
+        // admit → dispatch → cell: the head as it came, the body as it comes.
+        let head = Head {
+            request: &request,
+            host,
+            matched: &matched,
+            peer,
+            port: &self.port,
+            request_id: request_id.as_str(),
+            time_ms: account.time_ms(),
+        };
+        let ended = dispatch(&self.plane.cells, &served, &admitted, &request_id, head, body).await;
+
+        // cell → respond → account: the one status, the one line, the one count.
+        let (start, timing, detail) = (ended.response.start, ended.response.timing, ended.response.detail.clone());
+        let (reply, outcome) = respond(ended, admitted, &asked);
+        account.close(outcome, start, timing, &detail, reply.status().as_u16());
+        reply
+    }
+}
+
+impl Handler for Front {
+    fn handle(
+        self: &Arc<Self>,
+        peer: Peer,
+        request: Request<hyper::body::Incoming>,
+    ) -> impl Future<Output = Response<ReplyBody>> + Send {
+        let front = self.clone();
+        async move { front.answer(peer, request).await }
+    }
+}

@@ -1,0 +1,27 @@
+//! A function version as all its isolates in a process share it.
+
+use crate::isolate::Sources;
+use crate::snapshot::artifact::Artifact;
+use isle_wire::FunctionSpec;
+
+/// A function version: what it is, its text, and what its builder left for quick starts.
+pub struct Function {
+    /// What it is. Texts that `sources` holds are left in it; they are shared, not copied again.
+    pub spec: FunctionSpec,
+    /// Module text for V8.
+    pub sources: Sources,
+    /// Code cache and snapshot, if the version was built.
+    pub artifact: Option<Artifact>,
+}
+
+impl Function {
+    /// A function that starts from its text alone.
+    pub fn from_source(spec: FunctionSpec) -> Function {
+        Function { sources: Sources::of(&spec), spec, artifact: None }
+    }
+
+    /// A function with what its builder made.
+    pub fn with_artifact(spec: FunctionSpec, artifact: Artifact) -> Function {
+        Function { sources: Sources::of(&spec), spec, artifact: Some(artifact) }
+    }
+}
