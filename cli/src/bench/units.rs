@@ -108,12 +108,14 @@ pub fn grouped(number: u64) -> String {
     text
 }
 
-/// A share of a whole in percent: `0.04%`, `12.5%`, `100%`.
+/// A share of a whole in percent: `<0.01%`, `0.04%`, `12.5%`, `100%`. Only nothing is `0%` and only all is `100%`.
 pub fn percent(share: f64) -> String {
     match share * 100.0 {
         0.0 => "0%".to_owned(),
+        percent if percent < 0.01 => "<0.01%".to_owned(),
         percent if percent < 0.095 => format!("{percent:.2}%"),
         percent if percent < 99.95 => format!("{percent:.1}%"),
+        percent if percent < 100.0 => ">99.9%".to_owned(),
         _ => "100%".to_owned(),
     }
 }
@@ -158,7 +160,10 @@ mod tests {
             ]
         );
         assert_eq!([999, 1_000, 1_234_567].map(grouped), ["999", "1,000", "1,234,567"]);
-        assert_eq!([0.0, 0.0004, 0.125, 0.9999].map(percent), ["0%", "0.04%", "12.5%", "100%"]);
+        assert_eq!(
+            [0.0, 1e-5, 0.0004, 0.125, 0.9999, 1.0].map(percent),
+            ["0%", "<0.01%", "0.04%", "12.5%", ">99.9%", "100%"]
+        );
         assert_eq!([0.52, 87.3, 12_345.4].map(per_second), ["0.52", "87.3", "12,345"]);
     }
 }
