@@ -3,6 +3,7 @@
 //! ```text
 //!   isle serve | dev        the node: gateway, control plane, cells as children
 //!   isle deploy | apps | …  a client of a node's admin API
+//!   isle bench              load on a node, or on anything that speaks HTTP
 //!   isle __cell             a cell: started by a node, never by hand
 //!   isle __base-snapshot F  writes the snapshot that every cell starts from
 //! ```

@@ -61,7 +61,7 @@ impl Bar {
             return Bar { bar: ProgressBar::hidden(), drawing: None };
         }
         let bar = ProgressBar::with_draw_target(Some(STEPS), ProgressDrawTarget::stderr());
-        if let Ok(style) = ProgressStyle::with_template("{prefix:8} {bar:30} {msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{prefix:9} {bar:20} {wide_msg}") {
             bar.set_style(style.progress_chars("━╸ "));
         }
         bar.set_prefix(what);
