@@ -124,10 +124,15 @@ fn confine(config: &CellConfig) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
-    // What isolates set aside for code counts although it is hardly used.
-    let aside = (u64::from(config.isolates_max) + 1) * CODE_RANGE_BYTES as u64;
-    let bytes = (u64::from(config.memory_mb) << 20) + aside;
-    setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
+    limit_memory(config, 1)
+}
+
+/// Has the kernel limit the cell's writable memory to what is configured, beside what its isolates
+/// (the anchor not counted) set aside for code.
+fn limit_memory(config: &CellConfig, isolates: u32) -> io::Result<()> {
+    use nix::sys::resource::{Resource, setrlimit};
+    let bytes = |isolates: u32| (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64;
+    setrlimit(Resource::RLIMIT_DATA, bytes(isolates), bytes(config.isolates_max.max(isolates)))?;
     Ok(())
 }
 

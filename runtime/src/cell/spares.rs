@@ -46,6 +46,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut books = self.cell.books.open();
         books.alive -= 1;
+        self.cell.fit_memory(&books);
         if self.making {
             books.making -= 1;
         }
@@ -65,6 +66,14 @@ impl Cell {
         (books.alive, books.ready.len() as u32)
     }
 
+    /// Moves the kernel's limit with the number of isolates. Called with the books open, so that
+    /// two changes do not overtake each other.
+    fn fit_memory(&self, books: &Isolates) {
+        if let Err(error) = super::limit_memory(&self.config, books.alive) {
+            eprintln!("isle cell: the memory limit cannot be moved: {error}");
+        }
+    }
+
     /// Makes spares up to the configured number.
     pub fn refill_spares(self: &Arc<Self>) {
         let mut books = self.books.open();
@@ -73,6 +82,9 @@ impl Cell {
             pool::spares_to_make(books.ready.len() as u32, books.making, wanted, books.alive, self.config.isolates_max);
         books.making += make;
         books.alive += make;
+        if make > 0 {
+            self.fit_memory(&books);
+        }
         drop(books);
         for _ in 0..make {
             let (sender, receiver) = sync_channel(1);
@@ -103,6 +115,7 @@ impl Cell {
             return;
         }
         books.alive += 1;
+        self.fit_memory(&books);
         drop(books);
         assignment.kind = StartKind::Source;
         let (sender, receiver) = sync_channel(1);

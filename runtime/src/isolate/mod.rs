@@ -40,9 +40,9 @@ use isle_wire::{FailureDetail, FunctionSpec, Outcome};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-/// Address space that each isolate sets aside for machine code. V8's own choice is the heap limit
-/// or more, and the kernel counts all of it as writable memory; the largest bundles measured use 4 MB.
-pub const CODE_RANGE_BYTES: usize = 32 << 20;
+/// Address space that each isolate sets aside for machine code, which the kernel counts as writable
+/// memory whether it is used or not. V8's own choice is twice this; it takes no less.
+pub const CODE_RANGE_BYTES: usize = 64 << 20;
 
 /// Why a start or a call ended without a response.
 #[derive(Debug)]
