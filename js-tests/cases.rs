@@ -197,7 +197,9 @@ fn check(expected: &Answer, response: &Response) -> (u16, String, BTreeMap<Strin
     assert_ne!(response.request_id(), "(none)", "{seen}");
     let mut headers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in &response.head.headers {
-        if !VOLATILE.contains(&name.as_str()) {
+        // What a masked value is long, the body is long.
+        let masked_length = name == "content-length" && !expected.mask.is_empty();
+        if !VOLATILE.contains(&name.as_str()) && !masked_length {
             headers.entry(name.clone()).or_default().push(value.clone());
         }
     }

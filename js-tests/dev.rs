@@ -44,7 +44,7 @@ impl Dev {
             if let Ok(Some(status)) = process.0.try_wait() {
                 panic!("isle dev ended with {status}:\n{text}");
             }
-            address(&text, "public")
+            address(&text, &format!("{target} is at"))
         });
         let dev = Dev { _process: process, _home: home, root, output, addr };
         until("isle dev answers", 4 * PATIENCE, || (dev.get("/").outcome() != "no_route").then_some(()));

@@ -6,8 +6,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::Error;
 
-/// Nothing that is measured answers with more than this, in bytes.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Nothing that is asked answers with more than this, in bytes: the longest are a node's metrics, with a thousand
+/// functions.
+const ANSWER_BYTES_MAX: usize = 32 << 20;
 
 /// One response. Borrowed from the reader's buffer until the next one is read.
 pub struct Answer<'a> {
@@ -28,6 +29,19 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// Waits for the next response's first byte.
+    ///
+    /// # Errors
+    /// The connection closed or broke.
+    pub async fn begun(&mut self, stream: &mut (impl AsyncRead + Unpin)) -> Result<(), Error> {
+        self.buffer.drain(..self.taken);
+        self.taken = 0;
+        match self.buffer.is_empty() {
+            true => self.fill(stream).await,
+            false => Ok(()),
+        }
+    }
+
     /// Reads the next response.
     ///
     /// # Errors

@@ -2,6 +2,10 @@
 
 use std::collections::HashMap;
 
+use nix::sys::time::TimeValLike;
+use nix::time::clock_getcpuclockid;
+use nix::unistd::Pid;
+
 use crate::Error;
 
 /// Microseconds of one clock tick: Linux counts in 1/100 s here whatever the kernel's own tick is.
@@ -30,22 +34,9 @@ impl Sample {
     /// # Errors
     /// `/proc` cannot be read, or `root` is no more.
     pub fn take(root: u32) -> Result<Sample, Error> {
-        let mut processes = HashMap::new();
-        for entry in std::fs::read_dir("/proc")? {
-            let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
-            // a process may end between the listing and the reading
-            let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
-            processes.insert(pid, Process::parse(&stat).ok_or_else(|| format!("/proc/{pid}/stat is odd: {stat}"))?);
-        }
-        if !processes.contains_key(&root) {
-            return Err(format!("the server (process {root}) has ended").into());
-        }
-        let below = |pid: u32| {
-            let line = std::iter::successors(Some(pid), |pid| processes.get(pid).map(|process| process.parent));
-            line.take(processes.len() + 1).any(|pid| pid == root)
-        };
-        let server_us = processes.iter().filter(|&(&pid, _)| below(pid)).map(|(_, process)| process.tree_us).sum();
-        let own_us = processes.get(&std::process::id()).map_or(0, |process| process.own_us);
+        let tree = tree(root)?;
+        let server_us = tree.iter().map(|(&pid, process)| process.tree_us(pid)).sum();
+        let own_us = clock_us(std::process::id()).unwrap_or_default();
         Ok(Sample { server_us, own_us, machine_us: machine_us(&std::fs::read_to_string("/proc/stat")?)? })
     }
 
@@ -58,12 +49,36 @@ impl Sample {
     }
 }
 
-struct Process {
+/// The processes of the tree below and including `root`.
+///
+/// # Errors
+/// `/proc` cannot be read, or `root` is no more.
+pub fn tree(root: u32) -> Result<HashMap<u32, Process>, Error> {
+    let mut processes = HashMap::new();
+    for entry in std::fs::read_dir("/proc")? {
+        let Ok(pid) = entry?.file_name().to_string_lossy().parse::<u32>() else { continue };
+        // a process may end between the listing and the reading
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        processes.insert(pid, Process::parse(&stat).ok_or_else(|| format!("/proc/{pid}/stat is odd: {stat}"))?);
+    }
+    if !processes.contains_key(&root) {
+        return Err(format!("the server (process {root}) has ended").into());
+    }
+    let parents: HashMap<u32, u32> = processes.iter().map(|(&pid, process)| (pid, process.parent)).collect();
+    processes.retain(|&pid, _| {
+        let line = std::iter::successors(Some(pid), |pid| parents.get(pid).copied());
+        line.take(parents.len() + 1).any(|pid| pid == root)
+    });
+    Ok(processes)
+}
+
+/// A process as `/proc` has it.
+pub struct Process {
     parent: u32,
-    /// Of its own threads.
+    /// Of its own threads, in whole ticks.
     own_us: u64,
-    /// With the children it has waited for: a cell's time stays in the sum after the cell has ended.
-    tree_us: u64,
+    /// Of the children it has waited for: a cell's time stays in the sum after the cell has ended.
+    waited_us: u64,
 }
 
 impl Process {
@@ -73,8 +88,19 @@ impl Process {
         let ticks = |index: usize| fields.get(index)?.parse::<u64>().ok();
         let own = ticks(11)? + ticks(12)?;
         let waited = ticks(13)? + ticks(14)?;
-        Some(Process { parent: fields.get(1)?.parse().ok()?, own_us: own * TICK_US, tree_us: (own + waited) * TICK_US })
+        Some(Process { parent: fields.get(1)?.parse().ok()?, own_us: own * TICK_US, waited_us: waited * TICK_US })
     }
+
+    /// With the children that are gone. The clock is finer than the ticks, but is gone with its process.
+    fn tree_us(&self, pid: u32) -> u64 {
+        clock_us(pid).unwrap_or(self.own_us) + self.waited_us
+    }
+}
+
+/// A process's CPU clock, all its threads together.
+fn clock_us(pid: u32) -> Option<u64> {
+    let clock = clock_getcpuclockid(Pid::from_raw(pid.cast_signed())).ok()?;
+    u64::try_from(clock.now().ok()?.num_microseconds()).ok()
 }
 
 /// Time that all CPUs together were busy. Guests' time is in the user time already; idle, waiting and stolen time is not.
@@ -95,7 +121,7 @@ mod tests {
     fn a_stat_line_with_an_odd_name_is_read() {
         let stat = "77 (a) b (c) S 12 77 77 0 -1 4194304 1 0 0 0 250 50 7 3 20 0 1 0 100 0 0";
         let process = Process::parse(stat).unwrap();
-        assert_eq!((process.parent, process.own_us, process.tree_us), (12, 3_000_000, 3_100_000));
+        assert_eq!((process.parent, process.own_us, process.waited_us), (12, 3_000_000, 100_000));
         assert!(Process::parse("77 (cut) S 1").is_none());
     }
 
@@ -107,7 +133,7 @@ mod tests {
             std::hint::spin_loop();
         }
         let used = Sample::take(std::process::id()).unwrap().since(&before);
-        assert!(used.server_us > 0);
+        assert!(used.server_us > 10_000, "{} µs", used.server_us);
         assert!(Sample::take(u32::MAX).is_err());
     }
 }

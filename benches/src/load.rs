@@ -100,14 +100,21 @@ pub async fn run(plan: Plan) -> Result<Load, Error> {
         }
         Ok::<_, Error>((latencies, elapsed, cpu))
     };
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let clients = LocalSet::new();
-    let (latencies, elapsed, cpu) = tokio::select! {
-        measured = clients.run_until(measured) => measured?,
-        _ = interrupt.recv() => return Err("interrupted".into()),
-        _ = terminate.recv() => return Err("terminated".into()),
-    };
+    let (latencies, elapsed, cpu) = unless_interrupted(LocalSet::new().run_until(measured)).await?;
     Ok(Load { latencies, errors: tally.errors.get(), first_error: tally.first_error.take(), elapsed, cpu })
+}
+
+/// Does `work` until somebody wants this program to end: then the caller still stops its servers.
+///
+/// # Errors
+/// Those of `work`, or the interruption.
+pub async fn unless_interrupted<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        done = work => done,
+        _ = interrupt.recv() => Err("interrupted".into()),
+        _ = terminate.recv() => Err("terminated".into()),
+    }
 }
 
 /// One connection after the other until the end.

@@ -3,9 +3,11 @@
 //! `isle-bench warm` starts every server on loopback, checks its answers, puts it under load and prints what a request
 //! cost: [`warm`] joins [`servers`] (start and stop), [`load`] (closed-loop clients), [`cpu`] (what the process tree
 //! used) and [`report`] (medians, ratios, `target/bench/warm.json`). `isle-bench floor` is one of the peers: plain hyper
-//! with the same answers and no functions, the least that a Rust server can cost here.
+//! with the same answers and no functions, the least that a Rust server can cost here. `isle-bench cold` measures what
+//! comes before the first warm request: [`cold`].
 
 mod answer;
+mod cold;
 mod cpu;
 mod floor;
 mod histogram;
@@ -23,6 +25,8 @@ type Error = Box<dyn std::error::Error>;
 #[derive(Parser)]
 #[command(name = "isle-bench", about = "Measures Isle beside its peers")]
 enum Command {
+    /// Cold starts: time to the first byte, CPU, memory per live function, a storm and its neighbour
+    Cold(cold::Options),
     /// Warm requests: throughput, latency and CPU per request of each server
     Warm(warm::Options),
     /// Serves the workloads with plain hyper until stdin closes; prints its address
@@ -31,6 +35,7 @@ enum Command {
 
 fn main() -> std::process::ExitCode {
     let done = match Command::parse() {
+        Command::Cold(options) => cold::run(&options),
         Command::Warm(options) => warm::run(&options),
         Command::Floor => floor::run(),
     };

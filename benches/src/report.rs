@@ -14,7 +14,7 @@ use crate::workload::Workload;
 const HELLO_CPU_TARGET: f64 = 0.5;
 
 /// Above this share of the machine used by others, a round is called disturbed.
-const OTHERS_SHARE_MAX: f64 = 0.1;
+pub const OTHERS_SHARE_MAX: f64 = 0.1;
 
 /// One server under one load once, or the medians of all rounds (of each column for itself).
 #[derive(Clone, Default, Serialize)]
@@ -62,7 +62,8 @@ impl Round {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// The median; 0 of nothing.
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     match (values.len(), values.len() / 2) {
         (0, _) => 0.0,
@@ -94,10 +95,31 @@ struct Ratio {
     cpu_per_request: f64,
 }
 
+/// What was measured.
 #[derive(Serialize)]
-struct Version {
-    server: &'static str,
-    version: String,
+pub struct Version {
+    /// Which server.
+    pub server: &'static str,
+    /// Its version, in its own words.
+    pub version: String,
+}
+
+/// The processor's name.
+pub fn cpu_model() -> String {
+    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
+    model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned())
+}
+
+/// Writes a report as JSON; the file is never seen half written.
+///
+/// # Errors
+/// The disk's.
+pub fn write_json(report: &impl Serialize, path: &Path) -> Result<(), Error> {
+    let part = path.with_extension("json.part");
+    std::fs::write(&part, serde_json::to_vec_pretty(report)?)?;
+    std::fs::rename(&part, path)?;
+    Ok(())
 }
 
 /// Everything that was measured.
@@ -115,11 +137,9 @@ pub struct Report {
 impl Report {
     /// A report without results.
     pub fn new(servers: impl Iterator<Item = (Kind, String)>, rounds: u8, seconds: u16) -> Report {
-        let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model = info.lines().find_map(|line| line.strip_prefix("model name")?.split_once(':'));
         Report {
             cpus: std::thread::available_parallelism().map_or(1, usize::from),
-            cpu_model: model.map_or_else(|| "unknown".to_owned(), |(_, model)| model.trim().to_owned()),
+            cpu_model: cpu_model(),
             rounds,
             seconds,
             servers: servers.map(|(kind, version)| Version { server: kind.name(), version }).collect(),
@@ -170,17 +190,6 @@ impl Report {
     /// Wrong answers of all servers together.
     pub fn errors(&self) -> u64 {
         self.results.iter().map(|row| row.median.errors).sum()
-    }
-
-    /// Writes the report as JSON; the file is never seen half written.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn write(&self, path: &Path) -> Result<(), Error> {
-        let part = path.with_extension("json.part");
-        std::fs::write(&part, serde_json::to_vec_pretty(self)?)?;
-        std::fs::rename(&part, path)?;
-        Ok(())
     }
 }
 

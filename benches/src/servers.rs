@@ -1,10 +1,11 @@
 //! Starting and stopping what is measured. Every server is a child process on loopback; dropping its [`Server`] ends it.
 
-mod isle;
+pub mod isle;
+pub mod workerd;
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -53,6 +54,24 @@ pub struct Places {
     pub isle: PathBuf,
 }
 
+impl Places {
+    /// Looks around: `isle` and `out` are what the user said; `name` is the output file's otherwise. Gives that, too.
+    ///
+    /// # Errors
+    /// No such binary, or no folder for the output.
+    pub fn find(isle: Option<&PathBuf>, out: Option<&PathBuf>, name: &str) -> Result<(Places, PathBuf), Error> {
+        let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
+        let out = out.cloned().unwrap_or_else(|| repository.join("target/bench").join(name));
+        let logs = out.parent().ok_or("the output file has no folder")?.to_owned();
+        std::fs::create_dir_all(&logs)?;
+        let isle = match isle {
+            Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?,
+            None => std::env::current_exe()?.with_file_name("isle"),
+        };
+        Ok((Places { repository, logs, isle }, out))
+    }
+}
+
 /// A running server.
 pub struct Server {
     /// Who it is.
@@ -75,8 +94,8 @@ impl Server {
     pub fn start(kind: Kind, places: &Places) -> Result<Server, Error> {
         let log = places.logs.join(format!("{}.log", kind.name()));
         let started = match kind {
-            Kind::Isle => isle::start(places, File::create(&log)?),
-            Kind::Workerd => workerd(places, File::create(&log)?),
+            Kind::Isle => isle::start(places),
+            Kind::Workerd => workerd::start(places, File::create(&log)?),
             Kind::Floor => floor(File::create(&log)?),
         };
         started.map_err(|error| format!("{}: {error} (its own words: {})", kind.name(), log.display()).into())
@@ -84,7 +103,7 @@ impl Server {
 
     /// The root of its process tree.
     pub fn pid(&self) -> u32 {
-        self.child.0.id()
+        self.child.id()
     }
 
     /// Where it answers a workload.
@@ -105,6 +124,10 @@ impl Process {
     fn spawn(command: &mut Command) -> Result<Process, Error> {
         let program = Path::new(command.get_program()).display().to_string();
         command.spawn().map(Process).map_err(|error| format!("cannot start {program}: {error}").into())
+    }
+
+    fn id(&self) -> u32 {
+        self.0.id()
     }
 
     /// An error if the child has ended.
@@ -130,40 +153,6 @@ impl Drop for Process {
         self.0.kill().ok();
         self.0.wait().ok();
     }
-}
-
-/// One process with a socket for each workload, which it reports as lines of JSON.
-fn workerd(places: &Places, log: File) -> Result<Server, Error> {
-    #[derive(serde::Deserialize)]
-    struct Listening {
-        socket: String,
-        port: u16,
-    }
-    let benches = places.repository.join("benches");
-    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "64" };
-    let binary = benches.join(format!("node_modules/@cloudflare/workerd-linux-{arch}/bin/workerd"));
-    if !binary.exists() {
-        return Err("not installed: npm ci --prefix benches".into());
-    }
-    let mut child = Process::spawn(
-        Command::new(&binary)
-            .args(["serve", "config.capnp", "--control-fd=1"])
-            .current_dir(benches.join("workerd"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(log),
-    )?;
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
-    let mut lines = BufReader::new(child.0.stdout.take().ok_or("no stdout")?).lines();
-    for _ in 0..addresses.len() {
-        let line = lines.next().ok_or("ended before it was ready")??;
-        let listening: Listening = serde_json::from_str(&line).map_err(|error| format!("{line:?}: {error}"))?;
-        let mut workloads = [Workload::Hello, Workload::Json, Workload::Echo].into_iter();
-        let workload = workloads.find(|workload| workload.name() == listening.socket);
-        addresses[workload.ok_or("a socket without a workload")? as usize].set_port(listening.port);
-    }
-    let version = version_of(&binary)?;
-    Ok(Server { kind: Kind::Workerd, version, child, host: None, addresses, _data: None })
 }
 
 /// This program again, in its other part.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::Error;
 use crate::load::{self, Plan};
-use crate::report::{Report, Round};
+use crate::report::{Report, Round, write_json};
 use crate::servers::{Kind, Places, Server};
 use crate::workload::Workload;
 
@@ -44,16 +44,7 @@ pub struct Options {
 /// # Errors
 /// A server is missing or answers wrongly, before or under load.
 pub fn run(options: &Options) -> Result<(), Error> {
-    let repository = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize()?;
-    let out = options.out.clone().unwrap_or_else(|| repository.join("target/bench/warm.json"));
-    let logs = out.parent().ok_or("the output file has no folder")?.to_owned();
-    std::fs::create_dir_all(&logs)?;
-    let isle = match &options.isle {
-        Some(path) => path.canonicalize().map_err(|error| format!("{}: {error}", path.display()))?,
-        None => std::env::current_exe()?.with_file_name("isle"),
-    };
-    let places = Places { repository, logs, isle };
-
+    let (places, out) = Places::find(options.isle.as_ref(), options.out.as_ref(), "warm.json")?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let servers = options.servers.iter().map(|&kind| Server::start(kind, &places)).collect::<Result<Vec<_>, _>>()?;
     for server in &servers {
@@ -105,7 +96,7 @@ pub fn run(options: &Options) -> Result<(), Error> {
 
     report.finish();
     print!("{report}");
-    report.write(&out)?;
+    write_json(&report, &out)?;
     println!("\nwritten to {}", out.display());
     match report.errors() {
         0 => Ok(()),

@@ -1,5 +1,6 @@
 //! The command line: what can be said, and nothing about what it does.
 
+use crate::bench::BenchCommand;
 use crate::node_url::NodeUrl;
 use clap::{Args, Parser, Subcommand};
 use std::net::SocketAddr;
@@ -58,6 +59,9 @@ pub enum Command {
     },
     /// Show what an app's functions wrote to the console
     Logs(LogsArgs),
+    /// Measure latency: of cold starts, or of any URL
+    #[command(subcommand, disable_help_subcommand = true)]
+    Bench(BenchCommand),
     /// Add, list and remove tenants; needs the node's admin token
     #[command(subcommand, disable_help_subcommand = true)]
     Tenant(TenantCommand),
@@ -190,6 +194,8 @@ mod tests {
             "isle rollback blog 3f2a",
             "isle delete blog --yes",
             "isle logs blog -f",
+            "isle bench cold blog/hello -n 500 --html report.html",
+            "isle bench warm http://blog.localhost:3000/ --rate 250 --threshold p99=5ms",
             "isle tenant add acme",
             "isle tenant list",
             "isle tenant remove acme -y",

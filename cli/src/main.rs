@@ -3,6 +3,7 @@
 //! ```text
 //!   isle serve | dev        the node: gateway, control plane, cells as children
 //!   isle deploy | apps | …  a client of a node's admin API
+//!   isle bench              load on a node, or on anything that speaks HTTP
 //!   isle __cell             a cell: started by a node, never by hand
 //!   isle __base-snapshot F  writes the snapshot that every cell starts from
 //! ```
@@ -10,6 +11,7 @@
 mod api;
 mod apps;
 mod args;
+mod bench;
 mod client;
 mod clock;
 mod demo;
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Rollback { app, id, node } => call(apps::rollback(&app, id.as_deref(), node)),
         Command::Delete { app, yes, node } => call(apps::delete(&app, yes, node)),
         Command::Logs(args) => call(logs::run(args)),
+        Command::Bench(command) => bench::run(command),
         Command::Tenant(command) => call(tenant::run(command)),
     })
 }

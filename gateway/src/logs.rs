@@ -199,7 +199,7 @@ impl LogBus {
             let (may, missed) = app.may_trace(Instant::now());
             let LogLine { request_id, tenant, app, function, text, .. } = &line;
             if missed > 0 {
-                tracing::info!(target: "isle::console", tenant, app, missed, "console lines not shown here");
+                tracing::warn!(target: "isle::logs", tenant, app, missed, "console lines not shown: too many at once");
             }
             if may {
                 let level = level.as_str();

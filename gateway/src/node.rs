@@ -27,8 +27,8 @@ use isle_wire::{CellConfig, LoadReply, PROTOCOL_VERSION};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use tokio::sync::{broadcast, watch};
 use tokio::task::{JoinHandle, JoinSet};
@@ -315,3 +315,6 @@ fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {
         checks_max: DEFAULT_CHECKS_MAX,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -134,11 +134,7 @@ fn marks(headers: &mut HeaderMap, outcome: Outcome, start: StartKind, asked: &As
 
 /// Whether a function may set this field: framing is ours, and so is what we say about it.
 fn is_ours(name: &HeaderName) -> bool {
-    is_hop_by_hop(name)
-        || *name == header::CONTENT_LENGTH
-        || *name == OUTCOME
-        || *name == REQUEST_ID
-        || *name == START
+    is_hop_by_hop(name) || *name == header::CONTENT_LENGTH || *name == OUTCOME || *name == REQUEST_ID || *name == START
 }
 
 /// The handler's response, or `None` when it is no HTTP.

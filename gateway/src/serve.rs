@@ -53,7 +53,8 @@ impl Front {
             account.close_early(Outcome::RequestIncomplete, &reply);
             return reply;
         };
-        let Some(matched) = self.plane.routes.load().route(host, request.method().as_str(), request.uri().path()) else {
+        let Some(matched) = self.plane.routes.load().route(host, request.method().as_str(), request.uri().path())
+        else {
             let reply = refuse(Outcome::NoRoute, &asked);
             account.close_early(Outcome::NoRoute, &reply);
             return reply;

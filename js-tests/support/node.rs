@@ -55,7 +55,12 @@ impl Node {
     pub fn start(extra: &str) -> Node {
         let home = tempfile::tempdir().expect("a temporary folder");
         let mut node = Node::start_in(home.path(), extra);
-        node._home = Some(home);
+        // For a look at what the node said: ISLE_TEST_KEEP=1 leaves its folder where it is.
+        if std::env::var_os("ISLE_TEST_KEEP").is_some() {
+            eprintln!("the node's folder is {}", home.keep().display());
+        } else {
+            node._home = Some(home);
+        }
         node
     }
 

@@ -35,8 +35,6 @@ pub(crate) struct FakeCell {
     socket: UnixStream,
     board: File,
     decoder: Decoder,
-    /// Frames that arrived with the last read are all here before the next read.
-    pub reads: u32,
 }
 
 impl FakeCell {
@@ -52,7 +50,6 @@ impl FakeCell {
             }
             let mut bytes = vec![0; 256 << 10];
             let count = self.socket.read(&mut bytes).ok().filter(|&count| count > 0)?;
-            self.reads += 1;
             self.decoder.buffer.extend_from_slice(&bytes[..count]);
         }
     }
@@ -84,6 +81,12 @@ impl FakeCell {
 
     pub fn answer(&mut self, id: u32, body: &[u8]) {
         self.send(&Frame::Response { id, response: ok(body) });
+    }
+
+    /// Does nothing, pings included, until it is killed.
+    pub fn hold(&mut self) {
+        let mut bytes = [0; 4_096];
+        while self.socket.read(&mut bytes).is_ok_and(|count| count > 0) {}
     }
 
     /// Serves until it is killed: every invocation is answered with its path, or its body.
@@ -140,6 +143,16 @@ impl Drop for FakeProcess {
     }
 }
 
+/// What a process's end does, however the script ended: what it had open is closed.
+struct End(UnixStream, watch::Sender<bool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        let _ = self.0.shutdown(std::net::Shutdown::Both);
+        let _ = self.1.send(true);
+    }
+}
+
 /// Starts cells that run `script`, each on a thread of its own.
 pub(crate) struct FakeSource {
     script: Arc<dyn Fn(FakeCell) + Send + Sync>,
@@ -159,15 +172,12 @@ impl CellSource for FakeSource {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
         let (end, ended) = watch::channel(false);
         let process = FakeProcess { number, socket: theirs.try_clone()?, ended };
-        let cell =
-            FakeCell { number, socket: theirs, board: board.try_clone()?, decoder: Decoder::default(), reads: 0 };
+        let cell = FakeCell { number, socket: theirs, board: board.try_clone()?, decoder: Decoder::default() };
         let script = self.script.clone();
+        let end = End(cell.socket.try_clone()?, end);
         std::thread::spawn(move || {
-            let socket = cell.socket.try_clone();
+            let _end = end;
             script(cell);
-            // A process that ends closes what it had open.
-            let _ = socket.map(|socket| socket.shutdown(std::net::Shutdown::Both));
-            let _ = end.send(true);
         });
         Ok(NewCell { socket, board: Board::new(board)?, process: Box::new(process), stderr: None })
     }

@@ -13,29 +13,27 @@
 //! no body goes on while more than [`OUT_BYTES_HIGH`] wait to be written; bodies obey the window.
 //! What is appended regardless (cancel, credit, ping) is a few bytes per invocation.
 
+mod tasks;
+
+pub use tasks::ReadEnd;
+
 use super::invocation::Invocation;
-use super::slots::{Breach, NoSlot, Slots};
+use super::slots::{NoSlot, Slots};
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use bytes::{Bytes, BytesMut};
-use isle_wire::{Board, CellConfig, CellStats, Decoder, Frame, LoadReply, WireError};
+use isle_wire::{Board, CellConfig, CellStats, Frame, LoadReply};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 
 /// Bytes waiting to be written at which requests wait, too. 4 MiB: dozens of whole bodies, and
 /// what a cell that stops reading can cost.
 pub const OUT_BYTES_HIGH: usize = 4 << 20;
-/// Room made for reading at once: many small responses, or a whole body piece.
-const READ_BYTES: usize = 64 << 10;
-/// A buffer that grew beyond this (a function was loaded) is given back after use.
-const KEEP_BYTES_MAX: usize = 1 << 20;
 /// How long past its deadline a cell may keep an invocation that was cancelled, in ms.
 const OBEY_MS: u64 = 10_000;
 
@@ -63,19 +61,6 @@ pub enum NotBegun {
     Congested,
     /// The cell is gone or going.
     Closed,
-}
-
-/// Why nothing more comes from a cell.
-#[derive(Debug)]
-pub enum ReadEnd {
-    /// The cell closed its socket, which it does by ending.
-    Closed,
-    /// The socket failed.
-    Failed(std::io::Error),
-    /// The cell sent something that is no frame.
-    Garbled(WireError),
-    /// The cell sent a frame that it may not send.
-    Breach(&'static str),
 }
 
 #[derive(Debug, Default)]
@@ -187,11 +172,7 @@ impl Link {
     ///
     /// # Errors
     /// [`NotBegun`]; nothing was sent then.
-    pub fn begin(
-        self: &Arc<Self>,
-        begin: Begin<'_>,
-        head: impl FnOnce(&mut BytesMut),
-    ) -> Result<Invocation, NotBegun> {
+    pub fn begin(self: &Arc<Self>, begin: Begin<'_>, head: impl FnOnce(&mut BytesMut)) -> Result<Invocation, NotBegun> {
         let deadline_ms = begin.deadline.saturating_duration_since(self.epoch).as_millis() as u64;
         let mut out = lock(&self.out);
         if out.buffer.len() > OUT_BYTES_HIGH {
@@ -204,12 +185,13 @@ impl Link {
         };
         let idle = out.buffer.is_empty();
         let version = number(begin.function);
-        if !out.loaded.contains_key(&version) {
-            out.loaded.insert(version, begin.function.clone());
-            Frame::Load { version, spec: begin.function.spec_json.clone() }.encode(&mut out.buffer);
-        }
+        let Outgoing { buffer, loaded } = &mut *out;
+        loaded.entry(version).or_insert_with(|| {
+            Frame::Load { version, spec: begin.function.spec_json.clone() }.encode(buffer);
+            begin.function.clone()
+        });
         let (follows, body) = (begin.body.is_none(), begin.body.unwrap_or_default());
-        Frame::encode_invoke_with(id, version, begin.wall_ms, follows, head, body, &mut out.buffer);
+        Frame::encode_invoke_with(id, version, begin.wall_ms, follows, head, body, buffer);
         drop(out);
         if idle {
             self.wake.notify_one();
@@ -364,111 +346,5 @@ impl Link {
 
     pub(super) fn board(&self) -> &Board {
         &self.board
-    }
-
-    /// Takes bytes until there are no more, and gives each frame to whom it concerns.
-    async fn read_all(self: Arc<Self>, mut half: OwnedReadHalf) -> ReadEnd {
-        let mut decoder = Decoder::default();
-        loop {
-            loop {
-                match decoder.next_frame() {
-                    Ok(Some(frame)) => {
-                        if let Err(Breach(how)) = self.take(frame) {
-                            return ReadEnd::Breach(how);
-                        }
-                    }
-                    Ok(None) => break,
-                    Err(error) => return ReadEnd::Garbled(error),
-                }
-            }
-            // Responses still being read hold the old buffer; a new one is made only when it is full.
-            if decoder.buffer.capacity() - decoder.buffer.len() < READ_BYTES / 8 {
-                decoder.buffer.reserve(READ_BYTES);
-            }
-            match half.read_buf(&mut decoder.buffer).await {
-                Ok(0) => return ReadEnd::Closed,
-                Ok(_) => {}
-                Err(error) => return ReadEnd::Failed(error),
-            }
-        }
-    }
-
-    fn take(&self, frame: Frame) -> Result<(), Breach> {
-        match frame {
-            Frame::Response { id, response } => {
-                let waker = lock(&self.slots).answer(id, response);
-                waker.into_iter().for_each(std::task::Waker::wake);
-            }
-            Frame::Body { id, last, data } => {
-                let waker = lock(&self.slots).body(id, last, &data)?;
-                waker.into_iter().for_each(std::task::Waker::wake);
-            }
-            Frame::Credit { id, bytes } => {
-                let waker = lock(&self.slots).credit(id, bytes);
-                waker.into_iter().for_each(std::task::Waker::wake);
-            }
-            Frame::Console(line) => {
-                if self.muted.load(Ordering::Relaxed) {
-                    return Ok(());
-                }
-                let function = lock(&self.out).loaded.get(&line.version).cloned();
-                let request_id = lock(&self.slots).request_id(line.invocation).cloned();
-                if let Some(function) = function {
-                    let request_id = request_id.unwrap_or_default();
-                    self.console.line(&function.spec, &request_id, line.level, line.text);
-                }
-            }
-            Frame::Pong(number) => self.pong.store(number, Ordering::Relaxed),
-            Frame::Ready(pid) => {
-                let sender = lock(&self.reports).ready.take().ok_or(Breach("ready twice"))?;
-                // Nobody may wait any more: the start took too long.
-                let _ = sender.send(pid);
-            }
-            Frame::Checked { reply, .. } => {
-                let sender = lock(&self.reports).checked.take().ok_or(Breach("checked unasked"))?;
-                let _ = sender.send(reply);
-            }
-            Frame::Stats(json) => {
-                let stats = serde_json::from_slice(&json).map_err(|_| Breach("stats that are no stats"))?;
-                lock(&self.reports).stats = stats;
-            }
-            Frame::Configure(_)
-            | Frame::Load { .. }
-            | Frame::Unload { .. }
-            | Frame::Check { .. }
-            | Frame::Invoke { .. }
-            | Frame::Cancel { .. }
-            | Frame::Ping(_)
-            | Frame::Evict { .. } => return Err(Breach("a frame that only a gateway sends")),
-        }
-        Ok(())
-    }
-
-    /// Writes what was appended, all of it at once, until the socket fails.
-    async fn write_all(self: Arc<Self>, mut half: OwnedWriteHalf) {
-        let mut batch = BytesMut::new();
-        loop {
-            self.wake.notified().await;
-            // Every other task that is ready now may append its frames first.
-            tokio::task::yield_now().await;
-            loop {
-                std::mem::swap(&mut lock(&self.out).buffer, &mut batch);
-                if batch.is_empty() {
-                    break;
-                }
-                self.writes.fetch_add(1, Ordering::Relaxed);
-                // A failed write says no more than the reader will: the cell is gone.
-                if half.write_all(&batch).await.is_err() {
-                    return;
-                }
-                if batch.len() > OUT_BYTES_HIGH {
-                    self.drained.notify_waiters();
-                }
-                batch.clear();
-                if batch.capacity() > KEEP_BYTES_MAX {
-                    batch = BytesMut::new();
-                }
-            }
-        }
     }
 }

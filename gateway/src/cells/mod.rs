@@ -307,7 +307,11 @@ impl Cells {
     /// Starts the function once, in a cell that is thrown away, and says whether it can serve.
     pub async fn check(&self, function: &Arc<FunctionVersion>) -> LoadReply {
         let refused = |outcome, message: &str| {
-            let detail = FailureDetail { error_type: "Runtime.StartupFailed".into(), message: message.into(), ..Default::default() };
+            let detail = FailureDetail {
+                error_type: "Runtime.StartupFailed".into(),
+                message: message.into(),
+                ..Default::default()
+            };
             let detail = serde_json::to_vec(&detail).unwrap_or_default().into();
             LoadReply { outcome, cpu_us: 0, detail }
         };

@@ -15,7 +15,7 @@
 //! invocation per slot, so a slot with two of them in the cell could hide that one was begun.
 
 use bytes::{Bytes, BytesMut};
-use isle_wire::{BODY_CHUNK_BYTES_MAX, BOARD_SLOTS_MAX, ResponseFrame, WINDOW_BYTES};
+use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, ResponseFrame, WINDOW_BYTES};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = BOARD_SLOTS_MAX.trailing_zeros();
@@ -334,5 +334,4 @@ impl Slots {
 }
 
 #[cfg(test)]
-#[path = "slots_tests.rs"]
 mod tests;

@@ -24,8 +24,8 @@ use tokio::time::{MissedTickBehavior, timeout};
 /// What a dead cell had written may take this long to be read. 1 s: it is in memory already, but
 /// a descendant could hold the other end open.
 const DRAIN: Duration = Duration::from_secs(1);
-/// Lines of stderr kept for the notice of a death, and how long each may be, in bytes.
-const LAST_LINES: usize = 20;
+/// Lines of stderr kept for the notice of a death (V8 says why first, and then where, frame by frame), and how long each may be, in bytes.
+const LAST_LINES: usize = 64;
 const LINE_BYTES_MAX: u64 = 2_048;
 /// Lines of stderr passed on per cell and second; the rest is counted.
 const LINES_PER_SECOND: u32 = 50;
@@ -48,8 +48,7 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause, in the order of the counters.
-    pub const ALL: [Cause; 5] =
-        [Cause::Exited, Cause::Wedged, Cause::Garbled, Cause::StartTimeout, Cause::Retired];
+    pub const ALL: [Cause; 5] = [Cause::Exited, Cause::Wedged, Cause::Garbled, Cause::StartTimeout, Cause::Retired];
 
     /// The metric label and log word.
     pub const fn as_str(self) -> &'static str {
@@ -78,12 +77,10 @@ pub struct Cell {
 
 impl Cell {
     /// Starts the tasks of a new process. The receiver resolves when it is ready.
-    pub(super) fn adopt(
-        new: NewCell,
-        inner: &Arc<Inner>,
-    ) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
+    pub(super) fn adopt(new: NewCell, inner: &Arc<Inner>) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
         let NewCell { socket, board, process, stderr } = new;
-        let Started { link, reader, writer, ready } = Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
+        let Started { link, reader, writer, ready } =
+            Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
         let cell = Arc::new(Cell {
             link,
             pid: process.id(),
@@ -239,6 +236,9 @@ async fn listen(stderr: ChildStderr, pid: u32, tail: Arc<Tail>) {
             Ok(_) => {}
         }
         let text = String::from_utf8_lossy(line.trim_ascii_end()).into_owned();
+        if text.is_empty() || text == "#" {
+            continue;
+        }
         if second.elapsed() >= Duration::from_secs(1) {
             if dropped > 0 {
                 tracing::warn!(target: "isle::cell", pid, dropped, "stderr lines not shown");

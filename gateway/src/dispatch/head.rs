@@ -208,7 +208,15 @@ mod tests {
             path_parameters: vec![(Bytes::from_static(b"name"), Bytes::from_static(b"you"))],
         };
         let peer = Peer { addr: "[::ffff:192.0.2.7]:999".parse().unwrap(), tls };
-        let head = Head { request: &request, host: "blog.test", matched: &matched, peer, port: "3000", request_id: "r1", time_ms: 12 };
+        let head = Head {
+            request: &request,
+            host: "blog.test",
+            matched: &matched,
+            peer,
+            port: "3000",
+            request_id: "r1",
+            time_ms: 12,
+        };
         let mut out = BytesMut::new();
         head.encode(&mut out);
         let mut reader = Reader(out.clone().freeze());
@@ -229,8 +237,14 @@ mod tests {
     fn a_head_says_what_the_request_said() {
         let request = Request::get("/hello/you?a=1&b=%20").header("host", "blog.test:3000").header("X-Two", "b");
         let head = encoded(request.header("x-two", "c").body(()).unwrap(), false);
-        assert_eq!((&head.method[..], &head.path[..], &head.query[..]), (&b"GET"[..], &b"/hello/you"[..], &b"a=1&b=%20"[..]));
-        assert_eq!((&head.host[..], &head.protocol[..], &head.scheme[..]), (&b"blog.test"[..], &b"HTTP/1.1"[..], &b"http"[..]));
+        assert_eq!(
+            (&head.method[..], &head.path[..], &head.query[..]),
+            (&b"GET"[..], &b"/hello/you"[..], &b"a=1&b=%20"[..])
+        );
+        assert_eq!(
+            (&head.host[..], &head.protocol[..], &head.scheme[..]),
+            (&b"blog.test"[..], &b"HTTP/1.1"[..], &b"http"[..])
+        );
         assert_eq!((&head.source_ip[..], &head.request_id[..], head.time_ms), (&b"192.0.2.7"[..], &b"r1"[..], 12));
         assert_eq!(head.path_parameters, [(Bytes::from_static(b"name"), Bytes::from_static(b"you"))]);
         let ours = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "http"), ("x-forwarded-port", "3000")];

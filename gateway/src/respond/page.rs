@@ -43,7 +43,9 @@ fn explanation(outcome: Outcome) -> &'static str {
         Outcome::RequestTooLarge => "the request body is larger than request_body_bytes_max",
         Outcome::RequestIncomplete => "the request is incomplete or not understood",
         Outcome::NoRoute => "no route fits this host, method and path",
-        Outcome::Unavailable => "no process could be started for the function, or it died too often; try again in a moment",
+        Outcome::Unavailable => {
+            "no process could be started for the function, or it died too often; try again in a moment"
+        }
     }
 }
 

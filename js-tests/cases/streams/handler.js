@@ -13,11 +13,12 @@ export const handler = async () => {
   const taken = await Promise.all([left, right].map((stream) => Array.fromAsync(stream)));
   const written = [];
   await numbers().pipeTo(new WritableStream({ write: (n) => void written.push(n) }));
+  let pulled = 0;
   const text = await new Response(
     new ReadableStream({
       pull(controller) {
         controller.enqueue(new TextEncoder().encode("piece "));
-        if (controller.desiredSize <= 0) controller.close();
+        if (++pulled === 3) controller.close();
       },
     }),
   ).text();

@@ -6,6 +6,7 @@ export const handler = async (event) => {
     armed = true;
     for (const name of ["then", "toJSON", "body", "cookies", "headers", "isBase64Encoded", "value", "get", "set", "writable"]) {
       Object.defineProperty(Object.prototype, name, {
+        __proto__: null,
         configurable: true,
         get() {
           return undefined;

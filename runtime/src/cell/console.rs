@@ -40,6 +40,11 @@ impl Console {
         }
     }
 
+    /// Writes a failure of an invocation, whatever the function wrote before.
+    pub fn error(&self, invocation: u32, text: String) {
+        self.put(invocation, ConsoleLevel::Error, cut(&text, LINE_BYTES_MAX).to_owned());
+    }
+
     fn put(&self, invocation: u32, level: ConsoleLevel, text: String) {
         let line = isle_wire::Console { version: self.version.get(), invocation, level, text };
         self.outbox.append(|out| Frame::Console(line).encode(out));

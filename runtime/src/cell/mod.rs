@@ -24,7 +24,7 @@ mod spares;
 mod version;
 
 use crate::function::Function;
-use crate::isolate::{Begun, Isolate, map_snapshot, platform};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
@@ -124,8 +124,15 @@ fn confine(config: &CellConfig) -> io::Result<()> {
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_FSIZE, 0, 0)?;
     setrlimit(Resource::RLIMIT_NOFILE, 64, 64)?;
-    let bytes = u64::from(config.memory_mb) << 20;
-    setrlimit(Resource::RLIMIT_DATA, bytes, bytes)?;
+    limit_memory(config, 1)
+}
+
+/// Has the kernel limit the cell's writable memory to what is configured, beside what its isolates
+/// (the anchor not counted) set aside for code.
+fn limit_memory(config: &CellConfig, isolates: u32) -> io::Result<()> {
+    use nix::sys::resource::{Resource, setrlimit};
+    let bytes = |isolates: u32| (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64;
+    setrlimit(Resource::RLIMIT_DATA, bytes(isolates), bytes(config.isolates_max.max(isolates)))?;
     Ok(())
 }
 
@@ -313,8 +320,7 @@ impl Reader {
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.cancel(id);
         // Every invocation is answered once, also when nobody waits: its slot is taken until then.
-        let gone = self.incoming.remove(&id).is_some()
-            || self.cell.versions().iter().any(|version| version.cancel(id));
+        let gone = self.incoming.remove(&id).is_some() || self.cell.versions().iter().any(|version| version.cancel(id));
         if gone {
             self.cell.ended(1);
             self.fail(id, Outcome::Cancelled);

@@ -414,6 +414,11 @@ impl Resident {
                 }
             }
             Err(failure) => {
+                if failure.outcome != Outcome::Cancelled && !self.cell.config.dev {
+                    // Where its author looks for it. In dev the failure itself is shown.
+                    let detail = &failure.detail;
+                    self.console.error(id, detail.stack.clone().unwrap_or_else(|| detail.to_string()));
+                }
                 let mut response = ResponseFrame::failed(failure.outcome, detail_json(failure));
                 (response.start, response.timing) = (start, timing);
                 Frame::encode_response(id, &response, out);

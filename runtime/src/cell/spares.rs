@@ -46,14 +46,15 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut books = self.cell.books.open();
         books.alive -= 1;
+        self.cell.fit_memory(&books);
         if self.making {
             books.making -= 1;
         }
     }
 }
 
-/// V8's own heap limit for a spare: the default function's. A function with a higher limit is
-/// given it when it moves in; one with a lower limit gets an isolate made for it.
+/// V8's own heap limit for a spare: the default function's. It cannot be changed afterwards without
+/// risk, so a function with another limit gets an isolate made for it.
 fn spare_heap_bytes() -> usize {
     (Limits::default().heap_mb as usize) << 20
 }
@@ -65,6 +66,14 @@ impl Cell {
         (books.alive, books.ready.len() as u32)
     }
 
+    /// Moves the kernel's limit with the number of isolates. Called with the books open, so that
+    /// two changes do not overtake each other.
+    fn fit_memory(&self, books: &Isolates) {
+        if let Err(error) = super::limit_memory(&self.config, books.alive) {
+            eprintln!("isle cell: the memory limit cannot be moved: {error}");
+        }
+    }
+
     /// Makes spares up to the configured number.
     pub fn refill_spares(self: &Arc<Self>) {
         let mut books = self.books.open();
@@ -73,6 +82,9 @@ impl Cell {
             pool::spares_to_make(books.ready.len() as u32, books.making, wanted, books.alive, self.config.isolates_max);
         books.making += make;
         books.alive += make;
+        if make > 0 {
+            self.fit_memory(&books);
+        }
         drop(books);
         for _ in 0..make {
             let (sender, receiver) = sync_channel(1);
@@ -86,7 +98,7 @@ impl Cell {
         let heap_bytes = (version.limits().heap_mb as usize) << 20;
         let mut assignment =
             Assignment { version: version.clone(), kind: StartKind::Pooled, since: Instant::now(), check };
-        if heap_bytes >= spare_heap_bytes() {
+        if heap_bytes == spare_heap_bytes() {
             loop {
                 let Some(spare) = self.books.open().ready.pop() else { break };
                 match spare.send(assignment) {
@@ -103,6 +115,7 @@ impl Cell {
             return;
         }
         books.alive += 1;
+        self.fit_memory(&books);
         drop(books);
         assignment.kind = StartKind::Source;
         let (sender, receiver) = sync_channel(1);

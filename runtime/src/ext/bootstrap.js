@@ -11,6 +11,7 @@
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
     DateNow,
+    Error,
     JSONParse,
     JSONStringify,
     NumberPrototypeToString,
@@ -66,6 +67,17 @@
   const timers = load(`${WEB}02_timers.js`);
   const domException = load(`${WEB}01_dom_exception.js`);
   const cryptoScript = load("ext:deno_crypto/00_crypto.js");
+
+  // The platform's operations name the class of what they throw; these are made here.
+  for (
+    const name of [
+      "DataError", "IndexSizeError", "InvalidAccessError", "InvalidCharacterError", "InvalidStateError",
+      "NotSupportedError", "OperationError", "QuotaExceededError", "SyntaxError", "TypeMismatchError",
+    ]
+  ) {
+    core.registerErrorBuilder(`DOMException${name}`, (message) => new domException.DOMException(message, name));
+  }
+  core.registerErrorClass("Busy", class Busy extends Error {});
 
   // --- console and crypto ---------------------------------------------------------------------
   // Their objects live outside the JavaScript heap and so in no snapshot: they are made at the
@@ -178,10 +190,6 @@
       return "(an error that cannot be printed)";
     }
   };
-  core.setUnhandledPromiseRejectionHandler((_promise, reason) => {
-    op_isle_console(`Uncaught (in promise) ${describe(reason)}`, 3);
-    return true;
-  });
   core.setReportExceptionCallback((error) => {
     op_isle_console(`Uncaught ${describe(error)}`, 3);
   });
@@ -406,6 +414,10 @@
         });
         WebAssembly.Memory = Unshared;
       }
+    },
+    // For each rejection that nobody has handled by the end of a turn.
+    unhandled(reason) {
+      op_isle_console(`Uncaught (in promise) ${describe(reason)}`, 3);
     },
     // Once per function version.
     adopt(theHandler, theFixed) {

@@ -124,11 +124,6 @@ unsafe extern "C" fn near_heap_limit(data: *mut c_void, current: usize, _initial
     // SAFETY: `data` is the `Control` that `install` leaked a reference count of; the isolate that
     // calls this is dropped before the count is returned (`Installed`).
     let control = unsafe { &*(data as *const Control) };
-    let limit = control.memory.limit();
-    if current < limit {
-        // The isolate was made before its function was known, with a smaller limit than this one's.
-        return limit;
-    }
     control.stop_for_memory();
     current.saturating_add(HEAP_HEADROOM_BYTES)
 }
@@ -242,9 +237,11 @@ impl Control {
         }
         let Some(now) = read_ns(self.clock) else { return false };
         let used = now.saturating_sub(stay.entered_cpu_ns);
-        if used > stay.budget_ns && stay.stopped_by.is_none() {
-            stay.stopped_by = Some(Stop::Cpu);
-            // Under the lock: `leave` must see the mark of every request to stop.
+        if used > stay.budget_ns {
+            stay.stopped_by.get_or_insert(Stop::Cpu);
+            // Again at each look: native code that calls back into JavaScript (printing a value,
+            // describing an error) survives the first request and would start over. Under the
+            // lock: `leave` must see the mark of every request to stop.
             self.handle.terminate_execution();
         } else if used > look_after_ns {
             self.handle.request_interrupt(look_at_memory, Arc::as_ptr(self) as *mut c_void);

@@ -22,6 +22,7 @@ pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
+mod rejections;
 mod sources;
 
 pub use build::{Built, WarmUp, build_snapshot};
@@ -38,6 +39,10 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use isle_wire::{FailureDetail, FunctionSpec, Outcome};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+
+/// Address space that each isolate sets aside for machine code, which the kernel counts as writable
+/// memory whether it is used or not. V8's own choice is twice this; it takes no less.
+pub const CODE_RANGE_BYTES: usize = 64 << 20;
 
 /// Why a start or a call ended without a response.
 #[derive(Debug)]
@@ -111,6 +116,7 @@ pub struct Isolate {
 impl Drop for Isolate {
     fn drop(&mut self) {
         modules::clear();
+        rejections::clear();
         self.handles = None;
     }
 }
@@ -134,17 +140,21 @@ impl Isolate {
         let memory = Memory::new(heap_bytes);
         let parameters = v8::CreateParams::default()
             .heap_limits(0, heap_bytes)
+            .set_code_range_size_in_bytes(CODE_RANGE_BYTES)
             .array_buffer_allocator(control::allocator(&memory).make_shared());
         let mut runtime = JsRuntime::new(RuntimeOptions {
             extensions: ext::extensions(sources),
             startup_snapshot: Some(blob),
             skip_op_registration: true,
             create_params: Some(parameters),
+            // Without it, transferring an ArrayBuffer (structuredClone, MessagePort) copies it.
+            shared_array_buffer_store: Some(Default::default()),
             ..Default::default()
         });
         let isolate = runtime.v8_isolate();
         isolate.set_allow_atomics_wait(false);
         modules::install(isolate);
+        rejections::install(isolate);
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
@@ -265,18 +275,20 @@ impl Isolate {
             InvocationMark::set(scope, call.invocation);
             let called = call_handler(scope, handles, call, &control);
             InvocationMark::clear(scope);
+            report_rejections(scope, handles);
             called
         })
     }
 
     /// Lets timers, finished operations and microtasks run. Ready when nothing more can happen.
     pub fn turn(&mut self, cx: &mut Context<'_>, budget_ns: u64) -> Stayed<Poll<()>> {
-        self.stay(budget_ns, |runtime, _| {
-            match runtime.poll_event_loop(cx, PollEventLoopOptions::default()) {
-                Poll::Pending => Poll::Pending,
-                // An error that reached the loop has been reported to the console or is a stop.
-                Poll::Ready(_) => Poll::Ready(()),
-            }
+        self.stay(budget_ns, |runtime, handles| {
+            // An error that reached the loop has been reported to the console or is a stop.
+            let turned = runtime.poll_event_loop(cx, PollEventLoopOptions::default()).map(|_| ());
+            deno_core::scope!(scope, runtime);
+            v8::tc_scope!(let scope, scope);
+            report_rejections(scope, handles);
+            turned
         })
     }
 
@@ -337,6 +349,23 @@ fn hook<'s>(
     let key = v8::String::new(scope, name)?;
     let value = hooks.get(scope, key.into())?;
     v8::Local::<v8::Function>::try_from(value).ok()
+}
+
+/// Writes rejections that nobody handled to the function's console.
+fn report_rejections(scope: &mut Catching<'_, '_, '_, '_>, handles: &Handles) {
+    for rejection in rejections::take() {
+        if v8::Local::new(scope, &rejection.promise).has_handler() {
+            continue; // somebody waits for it by now, if only for the handler's own result
+        }
+        let mark = v8::Local::new(scope, &rejection.mark);
+        scope.set_continuation_preserved_embedder_data(mark);
+        let hooks = v8::Local::new(scope, &handles.hooks);
+        let reason = v8::Local::new(scope, &rejection.reason);
+        if let Some(report) = hook(scope, hooks, "unhandled") {
+            report.call(scope, hooks.into(), &[reason]);
+        }
+        InvocationMark::clear(scope);
+    }
 }
 
 /// Calls a hook with texts; its result as text, `None` when it threw.
@@ -593,6 +622,12 @@ fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
     }
 }
 
+/// A stack with the author's frames only, and their files as the author names them.
+fn own_frames(stack: &str) -> String {
+    let ours = |line: &&str| line.trim_start().starts_with("at ") && (line.contains("isle:") || line.contains("ext:"));
+    stack.lines().filter(|line| !ours(line)).collect::<Vec<_>>().join("\n").replace("file:///", "")
+}
+
 /// R80, R81: an exception's name, message, place and stack.
 fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> FailureDetail {
     const TEXT_MAX: usize = 8 << 10;
@@ -617,6 +652,6 @@ fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::
         file: frame.and_then(|f| Some(modules::path_of_name(f.file_name.as_deref()?)?.to_owned())),
         line: frame.and_then(|f| u32::try_from(f.line_number?).ok()),
         column: frame.and_then(|f| u32::try_from(f.column_number?).ok()),
-        stack: error.stack.as_deref().map(|stack| cut(&stack.replace("file:///", ""))),
+        stack: error.stack.as_deref().map(|stack| cut(&own_frames(stack))),
     }
 }

@@ -140,10 +140,11 @@ proptest! {
                         held.retain(|other| *other != id);
                     }
                 },
-                Step::Read(at) => if let Some(id) = pick(&held, at) && !unanswered.contains_key(&id) {
-                    if !matches!(slots.poll_body(id, Waker::noop()), Poll::Ready(Ok(Some(_))) | Poll::Pending) {
-                        held.retain(|other| *other != id);
-                    }
+                Step::Read(at) => if let Some(id) = pick(&held, at)
+                    && !unanswered.contains_key(&id)
+                    && !matches!(slots.poll_body(id, Waker::noop()), Poll::Ready(Ok(Some(_))) | Poll::Pending)
+                {
+                    held.retain(|other| *other != id);
                 },
                 Step::Release(at) => if let Some(id) = pick(&held, at) {
                     slots.release(id);

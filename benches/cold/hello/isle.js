@@ -1,0 +1,3 @@
+import { headers, text } from "./app.js";
+
+export const handler = async () => ({ statusCode: 200, headers, body: text });

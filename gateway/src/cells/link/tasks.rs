@@ -1,0 +1,135 @@
+//! The two tasks of a link: one reads, one writes.
+
+use super::{Link, OUT_BYTES_HIGH, lock};
+use crate::cells::slots::Breach;
+use bytes::BytesMut;
+use isle_wire::{Decoder, Frame, WireError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+
+/// Room made for reading at once: many small responses, or a whole body piece.
+const READ_BYTES: usize = 64 << 10;
+/// A buffer that grew beyond this (a function was loaded) is given back after use.
+const KEEP_BYTES_MAX: usize = 1 << 20;
+/// Why nothing more comes from a cell.
+#[derive(Debug)]
+pub enum ReadEnd {
+    /// The cell closed its socket, which it does by ending.
+    Closed,
+    /// The socket failed.
+    Failed(std::io::Error),
+    /// The cell sent something that is no frame.
+    Garbled(WireError),
+    /// The cell sent a frame that it may not send.
+    Breach(&'static str),
+}
+
+impl Link {
+    /// Takes bytes until there are no more, and gives each frame to whom it concerns.
+    pub(super) async fn read_all(self: Arc<Self>, mut half: OwnedReadHalf) -> ReadEnd {
+        let mut decoder = Decoder::default();
+        loop {
+            loop {
+                match decoder.next_frame() {
+                    Ok(Some(frame)) => {
+                        if let Err(Breach(how)) = self.take(frame) {
+                            return ReadEnd::Breach(how);
+                        }
+                    }
+                    Ok(None) => break,
+                    Err(error) => return ReadEnd::Garbled(error),
+                }
+            }
+            // Responses still being read hold the old buffer; a new one is made only when it is full.
+            if decoder.buffer.capacity() - decoder.buffer.len() < READ_BYTES / 8 {
+                decoder.buffer.reserve(READ_BYTES);
+            }
+            match half.read_buf(&mut decoder.buffer).await {
+                Ok(0) => return ReadEnd::Closed,
+                Ok(_) => {}
+                Err(error) => return ReadEnd::Failed(error),
+            }
+        }
+    }
+
+    fn take(&self, frame: Frame) -> Result<(), Breach> {
+        match frame {
+            Frame::Response { id, response } => {
+                let waker = lock(&self.slots).answer(id, response);
+                waker.into_iter().for_each(std::task::Waker::wake);
+            }
+            Frame::Body { id, last, data } => {
+                let waker = lock(&self.slots).body(id, last, &data)?;
+                waker.into_iter().for_each(std::task::Waker::wake);
+            }
+            Frame::Credit { id, bytes } => {
+                let waker = lock(&self.slots).credit(id, bytes);
+                waker.into_iter().for_each(std::task::Waker::wake);
+            }
+            Frame::Console(line) => {
+                if self.muted.load(Ordering::Relaxed) {
+                    return Ok(());
+                }
+                let function = lock(&self.out).loaded.get(&line.version).cloned();
+                let request_id = lock(&self.slots).request_id(line.invocation).cloned();
+                if let Some(function) = function {
+                    let request_id = request_id.unwrap_or_default();
+                    self.console.line(&function.spec, &request_id, line.level, line.text);
+                }
+            }
+            Frame::Pong(number) => self.pong.store(number, Ordering::Relaxed),
+            Frame::Ready(pid) => {
+                let sender = lock(&self.reports).ready.take().ok_or(Breach("ready twice"))?;
+                // Nobody may wait any more: the start took too long.
+                let _ = sender.send(pid);
+            }
+            Frame::Checked { reply, .. } => {
+                let sender = lock(&self.reports).checked.take().ok_or(Breach("checked unasked"))?;
+                let _ = sender.send(reply);
+            }
+            Frame::Stats(json) => {
+                let stats = serde_json::from_slice(&json).map_err(|_| Breach("stats that are no stats"))?;
+                lock(&self.reports).stats = stats;
+            }
+            Frame::Configure(_)
+            | Frame::Load { .. }
+            | Frame::Unload { .. }
+            | Frame::Check { .. }
+            | Frame::Invoke { .. }
+            | Frame::Cancel { .. }
+            | Frame::Ping(_)
+            | Frame::Evict { .. } => return Err(Breach("a frame that only a gateway sends")),
+        }
+        Ok(())
+    }
+
+    /// Writes what was appended, all of it at once, until the socket fails.
+    pub(super) async fn write_all(self: Arc<Self>, mut half: OwnedWriteHalf) {
+        let mut batch = BytesMut::new();
+        loop {
+            self.wake.notified().await;
+            // Every other task that is ready now may append its frames first.
+            tokio::task::yield_now().await;
+            loop {
+                std::mem::swap(&mut lock(&self.out).buffer, &mut batch);
+                if batch.is_empty() {
+                    break;
+                }
+                self.writes.fetch_add(1, Ordering::Relaxed);
+                // A failed write says no more than the reader will: the cell is gone.
+                if half.write_all(&batch).await.is_err() {
+                    return;
+                }
+                if batch.len() > OUT_BYTES_HIGH {
+                    self.drained.notify_waiters();
+                }
+                batch.clear();
+                if batch.capacity() > KEEP_BYTES_MAX {
+                    batch = BytesMut::new();
+                }
+            }
+        }
+    }
+}
