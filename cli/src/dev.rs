@@ -45,7 +45,7 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     let node = node.map_err(|error| Failure::said(error.to_string()))?;
     let paint = Paint::stdout();
     for address in node.public_addresses() {
-        line(&format!("public  {}  {}", paint.bold(&format!("http://{address}/")), source.name()))?;
+        line(&format!("{} is at {}", args.path.display(), paint.bold(&format!("http://{address}/"))))?;
     }
     let (live, code) = tokio::sync::watch::channel(Arc::default());
     let screen = Screen::new(node.requests(), node.console(), code, paint);
