@@ -43,14 +43,10 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     let caps = config.limits.clone();
     let node = Node::start(config, own_cells()?, base_snapshot, Mode::Dev).await;
     let node = node.map_err(|error| Failure::said(error.to_string()))?;
-    let paint = Paint::stdout();
-    for address in node.public_addresses() {
-        line(&format!("{} is at {}", args.path.display(), paint.bold(&format!("http://{address}/"))))?;
-    }
     let (live, code) = tokio::sync::watch::channel(Arc::default());
-    let screen = Screen::new(node.requests(), node.console(), code, paint);
+    let screen = Screen::new(node.requests(), node.console(), code, Paint::stdout());
     let result = tokio::select! {
-        result = reload_for_ever(source, &node, &caps, &live, paint) => result,
+        result = reload_for_ever(source, &args.path, &node, &caps, &live) => result,
         () = screen.show() => Err(Failure::OutputClosed),
         () = stop.asked() => Ok(()),
     };
@@ -60,11 +56,13 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     }
 }
 
-/// Publishes what is there, and again at every change. Ends only by an error that is not the code's.
-async fn reload_for_ever(source: &Source, node: &Node, caps: &Limits, live: &Sender<Arc<Code>>, paint: Paint) -> Done {
+/// Publishes what is there, says where, and publishes again at every change. `path` is what the user
+/// calls it. Ends only by an error that is not the code's.
+async fn reload_for_ever(source: &Source, path: &Path, node: &Node, caps: &Limits, live: &Sender<Arc<Code>>) -> Done {
+    let paint = Paint::stdout();
     let mut watch = Watch::new()?;
     watch.set(&[source.root().to_owned()].into())?;
-    let mut first = true;
+    let mut announced = false;
     loop {
         let mut changed_again = false;
         let begun = Instant::now();
@@ -75,15 +73,18 @@ async fn reload_for_ever(source: &Source, node: &Node, caps: &Limits, live: &Sen
                     report_skipped(&code.folder);
                     let code = Arc::new(code);
                     live.send_replace(Arc::clone(&code));
-                    if !std::mem::take(&mut first) {
+                    let published = publish(source, &code, node, caps, begun);
+                    if announced {
                         line(&paint.dim(&format!("{} {changes} changed", clock::local_hms(clock::now_ms()))))?;
+                    } else {
+                        let url = format!("http://{}/", node.public_addr());
+                        line(&format!("{} is at {}", path.display(), paint.bold(&url)))?;
+                        announced = true;
                     }
-                    if let Some(table) = publish(source, &code, node, caps, begun) {
-                        tokio::select! {
-                            () = check(&code, node, &table) => {}
-                            // What is being checked is not the newest code any more.
-                            () = watch.changed() => changed_again = true,
-                        }
+                    tokio::select! {
+                        () = check(&code, node, published.as_deref()) => {}
+                        // What is being checked is not the newest code any more.
+                        () = watch.changed() => changed_again = true,
                     }
                 }
             }
@@ -127,8 +128,8 @@ fn publish(source: &Source, code: &Code, node: &Node, caps: &Limits, begun: Inst
 
 /// Starts each function once, so that an error shows at the save and not only at the next request,
 /// which does not wait for this: it gets the same error itself.
-async fn check(code: &Code, node: &Node, table: &RouteTable) {
-    for function in table.functions() {
+async fn check(code: &Code, node: &Node, table: Option<&RouteTable>) {
+    for function in table.into_iter().flat_map(RouteTable::functions) {
         let reply = node.check(function).await;
         let name = &function.spec.function;
         if reply.outcome == Outcome::Ok {
