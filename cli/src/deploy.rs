@@ -113,7 +113,7 @@ pub fn print(deployed: &Deployed, folder: Option<&Folder>) -> Done {
         format!(" ({count} {files}, {})", clock::bytes(folder.bytes()))
     });
     if deployed.unchanged {
-        line(&format!("{name} is live already: nothing has changed{sent}"))?;
+        line(&format!("{name} is live already, unchanged{sent}"))?;
     } else {
         line(&format!("{name} is live{sent}"))?;
     }
