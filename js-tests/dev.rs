@@ -47,7 +47,7 @@ impl Dev {
             address(&text, &format!("{target} is at"))
         });
         let dev = Dev { _process: process, _home: home, root, output, addr };
-        until("isle dev answers", 4 * PATIENCE, || (dev.get("/").outcome() != "no_route").then_some(()));
+        until("isle dev has started the function", 4 * PATIENCE, || dev.printed().contains("is ready").then_some(()));
         dev
     }
 

@@ -259,7 +259,10 @@ fn tenants_are_strangers_to_each_other(node: &Node) {
 fn concurrent_requests_are_bounded(node: &Node) {
     let tenant = echo(node, "bounded", &[("concurrency", 2), ("wall_ms", 1_500)]);
     std::thread::scope(|scope| {
-        let waiting: Vec<_> = (0..2).map(|_| scope.spawn(|| tenant.get("bounded", "/wait"))).collect();
+        // The probe below may hold a permit just when one of these arrives.
+        let wait =
+            || until("a permit", PATIENCE, || Some(tenant.get("bounded", "/wait")).filter(|a| a.status() != 429));
+        let waiting: Vec<_> = (0..2).map(|_| scope.spawn(wait)).collect();
         // Both permits are taken as soon as a third request is refused.
         let refused = until("a third request is refused", PATIENCE, || {
             let answer = tenant.get("bounded", "/");

@@ -39,6 +39,11 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     match words.next().as_deref().and_then(std::ffi::OsStr::to_str) {
         Some("__cell") => return isle_runtime::cell::main(),
+        Some("__builder") => return isle_runtime::snapshot::builder::main(),
+        Some("__builder-step") => {
+            let step = words.next().and_then(|step| step.into_string().ok()).unwrap_or_default();
+            return isle_runtime::snapshot::builder::step_main(&step);
+        }
         Some("__base-snapshot") => {
             let Some(out) = words.next() else { return end(Err(Failure::said("__base-snapshot needs a file name"))) };
             let built = isle_runtime::snapshot::build_base(Path::new(&out));

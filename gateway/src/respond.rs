@@ -28,12 +28,15 @@ use crate::request_id::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use isle_wire::{Outcome, ResponseFrame, StartKind};
+use isle_wire::{Outcome, ResponseFrame, StartKind, Timing};
 use tokio::sync::mpsc;
 
 static OUTCOME: HeaderName = HeaderName::from_static("isle-outcome");
 static REQUEST_ID: HeaderName = HeaderName::from_static("isle-request-id");
 static START: HeaderName = HeaderName::from_static("isle-start");
+static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+/// A request that carries this field is told where its time went: for load tests.
+pub static ASKS_TIMING: HeaderName = HeaderName::from_static("isle-timing");
 
 /// Pieces of a response body between its cell and its client, besides what the window allows.
 const PIECES: usize = 2;
@@ -119,6 +122,23 @@ pub fn respond(ended: Ended, admitted: Admitted, asked: &Asked<'_>) -> (Response
             let outcome = Outcome::InvalidResponse;
             (failure(outcome, start, &Bytes::new(), false, asked), outcome)
         }
+    }
+}
+
+/// Adds how the isolate came to be there and where the time went, in ms (Server Timing, W3C).
+pub fn tell_timing(reply: &mut Response<ReplyBody>, start: StartKind, timing: &Timing) {
+    let ms = |micros: u32| f64::from(micros) / 1_000.0;
+    let text = format!(
+        "queue;dur={}, start;dur={}, run;dur={}, cpu;dur={}",
+        ms(timing.queue_us),
+        ms(timing.start_us),
+        ms(timing.run_us),
+        ms(timing.cpu_us)
+    );
+    let headers = reply.headers_mut();
+    headers.insert(&START, HeaderValue::from_static(start.as_str()));
+    if let Ok(value) = HeaderValue::from_maybe_shared(Bytes::from(text)) {
+        headers.append(&SERVER_TIMING, value);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::admit::QUEUE_WAIT;
 use crate::dispatch::{Head, dispatch};
 use crate::plane::DataPlane;
 use crate::request_id::RequestId;
-use crate::respond::{Asked, Audience, refuse, respond};
+use crate::respond::{ASKS_TIMING, Asked, Audience, refuse, respond, tell_timing};
 use http::{Method, Request, Response, header};
 use http_body::Body;
 use isle_wire::Outcome;
@@ -88,7 +88,10 @@ impl Front {
 
         // cell → respond → account: the one status, the one line, the one count.
         let (start, timing, detail) = (ended.response.start, ended.response.timing, ended.response.detail.clone());
-        let (reply, outcome) = respond(ended, admitted, &asked);
+        let (mut reply, outcome) = respond(ended, admitted, &asked);
+        if request.headers().contains_key(&ASKS_TIMING) {
+            tell_timing(&mut reply, start, &timing);
+        }
         account.close(outcome, start, timing, &detail, reply.status().as_u16());
         reply
     }

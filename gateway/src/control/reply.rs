@@ -60,7 +60,8 @@ pub(super) struct ApiError {
     status: StatusCode,
     code: &'static str,
     message: String,
-    details: Value,
+    // Boxed: every answer of the API carries room for a refusal.
+    details: Box<Value>,
     extra: Extra,
 }
 
@@ -84,11 +85,11 @@ impl Extra {
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> ApiError {
-        ApiError { status, code, message: message.into(), details: json!({}), extra: Extra::Nothing }
+        ApiError { status, code, message: message.into(), details: Box::new(json!({})), extra: Extra::Nothing }
     }
 
     pub(super) fn details(self, details: Value) -> ApiError {
-        ApiError { details, ..self }
+        ApiError { details: Box::new(details), ..self }
     }
 
     pub(super) fn bad_request(code: &'static str, message: impl Into<String>) -> ApiError {

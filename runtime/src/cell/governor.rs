@@ -27,6 +27,9 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// better one tenant's invocations than its whole cell.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
 
+/// Resident memory from which idle isolates are dropped early, the longest idle first.
+const EVICT_SHARE: (u64, u64) = (1, 2);
+
 /// How others reach the governor.
 #[derive(Default)]
 pub struct Wake {
@@ -103,6 +106,7 @@ impl Watched {
 pub fn run(cell: &Arc<Cell>) {
     let memory = File::open("/proc/self/statm");
     let stop_at = u64::from(cell.config.memory_mb) * (1 << 20) / MEMORY_SHARE.1 * MEMORY_SHARE.0;
+    let evict_at = u64::from(cell.config.memory_mb) * (1 << 20) / EVICT_SHARE.1 * EVICT_SHARE.0;
     let mut last_work = Instant::now();
     let mut last_report = Instant::now();
     let mut last_stats = CellStats::default();
@@ -126,6 +130,9 @@ pub fn run(cell: &Arc<Cell>) {
             last_report = now;
             let age = Duration::from_millis(cell.config.isolate_idle_ms);
             versions.iter().for_each(|version| version.evict_idle(now, Some(age)));
+            if memory.as_ref().ok().and_then(resident_bytes).is_some_and(|bytes| bytes > evict_at) {
+                cell.evict_longest_idle(None);
+            }
             let stats = statistics(cell, memory.as_ref().ok());
             if stats != last_stats {
                 if let Ok(json) = serde_json::to_vec(&stats) {

@@ -74,6 +74,7 @@ pub fn main() -> ExitCode {
 }
 
 fn live() -> io::Result<()> {
+    platform::close_inherited();
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let begun = Begun::new(&File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
     let mut decoder = Decoder::default();

@@ -131,9 +131,16 @@ impl Cell {
         queue.residents -= 1;
         queue.starting -= 1;
         drop(queue);
+        self.evict_longest_idle(Some(version));
+        self.wake.call();
+    }
+
+    /// Drops the idle isolates of the version, other than `except`, that has one idle for longest.
+    pub fn evict_longest_idle(&self, except: Option<&Arc<Version>>) {
         let now = Instant::now();
         let versions = self.versions();
-        let idle = versions.iter().filter(|other| !Arc::ptr_eq(other, version)).filter_map(|other| {
+        let others = versions.iter().filter(|other| !except.is_some_and(|except| Arc::ptr_eq(other, except)));
+        let idle = others.filter_map(|other| {
             let queue = other.queue();
             let oldest = queue.parked.iter().filter_map(|parked| parked.idle_since).min()?;
             Some((other.clone(), now.saturating_duration_since(oldest)))
@@ -141,7 +148,6 @@ impl Cell {
         if let Some(other) = pool::longest_idle(idle) {
             other.evict_idle(now, Some(Duration::ZERO));
         }
-        self.wake.call();
     }
 
     /// Starts an isolate's thread. With `announce`, it offers itself as a spare.

@@ -13,6 +13,16 @@ pub const FLAGS: &[&str] = &[
     "--no-extensible-ro-snapshot",
 ];
 
+/// Closes every descriptor but the three standard ones. What the node's own parent left open
+/// without close-on-exec would otherwise be a cell's, too.
+pub fn close_inherited() {
+    // SAFETY: called first thing in the process, when nothing of ours has opened a descriptor, so
+    // none that is closed here is owned by anybody.
+    let failed = unsafe { nix::libc::close_range(3, nix::libc::c_uint::MAX, 0) };
+    // Kernels before 5.9 do not have the call; ours are opened close-on-exec anyway.
+    let _ = failed;
+}
+
 /// Prepares V8 once per process. Call it on the thread that outlives all isolates.
 pub fn init() {
     static ONCE: Once = Once::new();

@@ -167,32 +167,41 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
 type Caches = Vec<(String, Vec<u8>)>;
 
 /// Makes a snapshot and tries it; leaves the artifact with the snapshot in place. Takes the
-/// warm-up call out when that is what stands in the way.
+/// warm-up call out when that is what stands in the way: state that it leaves behind, too.
 fn try_snapshot(task: &mut Task, caches: &Caches, answers: &[String]) -> io::Result<Result<(u64, u64), String>> {
     loop {
-        let refused = match run_step("snapshot", task)? {
-            Ok(StepReport::Snapshot { refused: None, .. }) => None,
-            Ok(StepReport::Snapshot { refused: Some(reason), warm_up }) => Some((reason, warm_up)),
-            Ok(_) => Some(("the builder gave no answer".to_owned(), false)),
-            Err(death) => Some((death, task.warm)),
-        };
-        match refused {
-            None => break,
-            Some((_, true)) if task.warm => task.warm = false,
-            Some((reason, _)) => return Ok(Err(reason)),
+        match try_once(task, caches, answers)? {
+            Err((_, true)) if task.warm => task.warm = false,
+            Err((reason, _)) => return Ok(Err(reason)),
+            Ok(tried) => return Ok(Ok(tried)),
         }
+    }
+}
+
+/// The start's cost in µs and the snapshot's bytes; or the reason, and whether the warm-up call
+/// may be to blame.
+type Tried = Result<(u64, u64), (String, bool)>;
+
+fn try_once(task: &Task, caches: &Caches, answers: &[String]) -> io::Result<Tried> {
+    match run_step("snapshot", task)? {
+        Ok(StepReport::Snapshot { refused: None, .. }) => {}
+        Ok(StepReport::Snapshot { refused: Some(reason), warm_up }) => return Ok(Err((reason, warm_up))),
+        Ok(_) => return Ok(Err(("the builder gave no answer".to_owned(), false))),
+        Err(death) => return Ok(Err((death, true))),
     }
     let blob = std::fs::read(beside(&task.order.out, "blob"))?;
     write_artifact(&task.order, caches, Some(&blob))?;
-    match run_step("probe", task)? {
+    Ok(match run_step("probe", task)? {
         Ok(StepReport::Probed { answers: restored, snapshot_us }) if restored == answers => {
-            Ok(Ok((snapshot_us, blob.len() as u64)))
+            Ok((snapshot_us, blob.len() as u64))
         }
-        Ok(StepReport::Probed { .. }) => Ok(Err("a restored isolate answers differently from a fresh one".to_owned())),
-        Ok(StepReport::Unfit(reason)) => Ok(Err(reason)),
-        Ok(_) => Ok(Err("the restored isolate gave no answer".to_owned())),
-        Err(death) => Ok(Err(format!("restoring it on probation: {death}"))),
-    }
+        Ok(StepReport::Probed { .. }) => {
+            Err(("a restored isolate answers differently from a fresh one".to_owned(), true))
+        }
+        Ok(StepReport::Unfit(reason)) => Err((reason, false)),
+        Ok(_) => Err(("the restored isolate gave no answer".to_owned(), false)),
+        Err(death) => Err((format!("restoring it on probation: {death}"), true)),
+    })
 }
 
 fn split_caches(order: &BuildOrder, lengths: &[usize]) -> io::Result<Caches> {

@@ -1,0 +1,125 @@
+//! The builder of function snapshots, as a process of its own: which way to start it finds best,
+//! and why it refuses a snapshot where state may not be shared between isolates.
+
+use isle_wire::{BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+const ISLE: &str = env!("CARGO_BIN_EXE_isle");
+const EVENT: &str =
+    r#"{"version":"2.0","rawPath":"/","headers":{},"requestContext":{"http":{"method":"GET","path":"/"}}}"#;
+
+/// One base snapshot for all tests of this process.
+fn base() -> &'static PathBuf {
+    static BASE: OnceLock<(tempfile::TempDir, PathBuf)> = OnceLock::new();
+    let (_, path) = BASE.get_or_init(|| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("base.snapshot");
+        let made = Command::new(ISLE).arg("__base-snapshot").arg(&path).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        (folder, path)
+    });
+    path
+}
+
+fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
+    let folder = tempfile::tempdir().unwrap();
+    let module = ModuleSource { kind: ModuleKind::JavaScript, text: text.to_owned() };
+    let spec = FunctionSpec {
+        tenant: "t".into(),
+        app: "a".into(),
+        function: "f".into(),
+        deployment: "d".into(),
+        entry: "index.js".into(),
+        modules: [("index.js".to_owned(), module)].into(),
+        env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+        limits: Limits::default(),
+    };
+    let out = folder.path().join("artifact");
+    let order = BuildOrder {
+        base_snapshot: base().to_str().unwrap().to_owned(),
+        spec,
+        warm_ups: vec![EVENT.to_owned()],
+        out: out.to_str().unwrap().to_owned(),
+        cpu_s: 20,
+        memory_mb: 2_048,
+    };
+    let mut child = Command::new(ISLE)
+        .arg("__builder")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(&serde_json::to_vec(&order).unwrap()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let report: BuildReport = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report.artifact, out.exists(), "{report:?}");
+    if let Ok(artifact) = std::fs::read(&out) {
+        let secret = env.iter().find(|(_, value)| artifact.windows(value.len()).any(|part| part == value.as_bytes()));
+        assert_eq!(secret, None, "no value of a variable is in an artifact");
+    }
+    let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+    assert!(left.len() <= 1, "the steps' own files are removed: {left:?}");
+    report
+}
+
+/// A start that does a lot: what a heavy bundle is, in small.
+const HEAVY: &str = r#"
+const table = new Map();
+for (let i = 0; i < 200_000; i++) table.set(`key ${i % 20_000}`, { i, text: `value ${i}` });
+export const handler = async (event) => ({ statusCode: 200, body: `${table.size} ${event.rawPath}` });
+"#;
+
+#[test]
+fn a_heavy_start_gets_a_snapshot_and_a_light_one_does_not_need_it() {
+    let heavy = build(HEAVY, &[]);
+    assert_eq!((heavy.outcome, heavy.plan), (Outcome::Ok, StartKind::Snapshot), "{heavy:?}");
+    assert!(heavy.warmed_up && heavy.snapshot_us.unwrap() < heavy.pooled_us, "{heavy:?}");
+    let light = build("export const handler = () => 'light';", &[]);
+    assert_eq!((light.outcome, light.plan), (Outcome::Ok, StartKind::Pooled), "{light:?}");
+    assert!(light.snapshot_refused.is_none() && light.snapshot_us.is_some(), "{light:?}");
+    assert!(light.cache_bytes > 0);
+}
+
+#[test]
+fn what_isolates_may_not_share_is_refused_by_name() {
+    let handler = "export const handler = () => 'x';";
+    for (start, reason) in [
+        ("const id = Math.random();", "Math.random"),
+        ("const id = crypto.randomUUID();", "crypto.randomUUID"),
+        ("const k = crypto.getRandomValues(new Uint8Array(4));", "crypto.getRandomValues"),
+        ("setTimeout(() => {}, 10_000);", "pending after start-up"),
+        ("const there = typeof WebAssembly;", "WebAssembly"),
+        ("const there = typeof Promise.try;", "Promise.try"),
+        ("await crypto.subtle.digest('SHA-256', new Uint8Array(2));", "crypto.subtle.digest"),
+        ("const load = () => import('./index.js');", "import()"),
+        ("Object.freeze(Promise);", "probation"),
+    ] {
+        let report = build(&format!("{start}\n{handler}"), &[]);
+        assert_eq!(report.plan, StartKind::Pooled, "{start} {report:?}");
+        let refused = report.snapshot_refused.unwrap_or_default();
+        assert!(refused.contains(reason), "{start}: {refused}");
+    }
+}
+
+#[test]
+fn state_and_secrets_of_the_warm_up_call_are_left_out() {
+    let counting = "let n = 0; export const handler = () => ({ statusCode: 200, body: `${++n}` });";
+    let report = build(counting, &[]);
+    assert!(report.snapshot_us.is_some() && !report.warmed_up, "{report:?}");
+    let caching = "let key; export const handler = (e, context) => { key ??= context.env.KEY; return 'ok'; };";
+    let report = build(caching, &[("KEY", "a secret that nobody may read")]);
+    assert!(report.snapshot_us.is_some() && !report.warmed_up, "{report:?}");
+}
+
+#[test]
+fn a_module_that_does_not_start_is_reported_with_its_place() {
+    let report = build("export const a = 1;\nconst = 2;", &[]);
+    assert_eq!(report.outcome, Outcome::StartupFailed);
+    let failure = report.failure.unwrap();
+    assert_eq!((failure.file.as_deref(), failure.line), (Some("index.js"), Some(2)));
+}
