@@ -32,6 +32,9 @@ const BATCH: usize = 16;
 /// Heap statistics are taken after this many invocations: they cost a microsecond.
 const COUNT_MEMORY_EVERY: u32 = 256;
 
+/// While invocations wait for something, heap statistics are taken this often.
+const COUNT_MEMORY_AFTER: Duration = Duration::from_millis(5);
+
 /// An invocation whose promise is pending.
 struct Pending {
     id: u32,
@@ -54,6 +57,7 @@ pub struct Resident {
     start: (StartKind, u32),
     alarm: Pin<Box<Sleep>>,
     calls_until_count: u32,
+    counted: Instant,
     idle_since: Option<Instant>,
     retiring: bool,
     finished: BytesMut,
@@ -117,7 +121,7 @@ pub fn run(
     }
     drop(queue);
     cell.outbox.flush();
-    isolate.count_memory();
+    isolate.exceeds_memory();
     let mut resident = Resident {
         cell: cell.clone(),
         version,
@@ -128,6 +132,7 @@ pub fn run(
         start: (kind, micros(since.elapsed())),
         alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
         calls_until_count: 1,
+        counted: Instant::now(),
         idle_since: Some(Instant::now()),
         retiring: false,
         finished: BytesMut::new(),
@@ -247,7 +252,7 @@ impl Resident {
         self.calls_until_count -= 1;
         if self.calls_until_count == 0 {
             self.calls_until_count = COUNT_MEMORY_EVERY;
-            self.isolate.count_memory();
+            self.isolate.exceeds_memory();
             self.version.heap_bytes.store(self.isolate.control().memory().last_seen(), Ordering::Relaxed);
         }
     }
@@ -261,6 +266,13 @@ impl Resident {
         if let Some(stop) = turned.stop {
             let failure = self.stopped(stop);
             return Some(self.doom(&failure));
+        }
+        if self.counted.elapsed() >= COUNT_MEMORY_AFTER {
+            self.counted = Instant::now();
+            if self.isolate.exceeds_memory() {
+                let failure = self.stopped(Stop::Heap);
+                return Some(self.doom(&failure));
+            }
         }
         if let Some(gone) = self.end_settled(budget_ns) {
             return Some(gone);

@@ -133,7 +133,9 @@ unsafe extern "C" fn look_at_memory(isolate: v8::UnsafeRawIsolatePtr, data: *mut
     let control = unsafe { &*(data as *const Control) };
     // SAFETY: V8 passes the isolate that was interrupted, entered on this thread.
     let mut isolate = unsafe { v8::Isolate::from_raw_isolate_ptr(isolate) };
-    control.count_memory(&mut isolate);
+    if control.exceeds_memory(&mut isolate) {
+        control.stop_for_memory();
+    }
 }
 
 /// Keeps what V8's callbacks point to alive. Drop it after the isolate.
@@ -249,16 +251,13 @@ impl Control {
         true
     }
 
-    /// Counts heap and external memory; stops JavaScript when they exceed the limit. Isolate's
-    /// thread only.
-    pub fn count_memory(&self, isolate: &mut v8::Isolate) {
+    /// Counts heap and external memory; whether they exceed the limit. Isolate's thread only.
+    pub fn exceeds_memory(&self, isolate: &mut v8::Isolate) -> bool {
         let statistics = isolate.get_heap_statistics();
         let bytes = statistics.used_heap_size() + statistics.external_memory();
         self.memory.last_seen_bytes.store(bytes as u64, Ordering::Relaxed);
         // Half as much again for garbage that V8 has not got round to: its own limit, checked
         // after a collection, is the exact one for the heap; this one is for memory outside it.
-        if statistics.external_memory() > self.memory.limit() || bytes > self.memory.limit() / 2 * 3 {
-            self.stop_for_memory();
-        }
+        statistics.external_memory() > self.memory.limit() || bytes > self.memory.limit() / 2 * 3
     }
 }

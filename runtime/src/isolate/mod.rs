@@ -215,12 +215,11 @@ impl Isolate {
         Stayed { result, cpu_ns, stop }
     }
 
-    /// Counts heap and external memory now.
-    pub fn count_memory(&mut self) {
+    /// Counts heap and external memory; whether they exceed the limit. A look from outside comes
+    /// only to long stays: many short ones (a stream's pieces) must be counted between them.
+    pub fn exceeds_memory(&mut self) -> bool {
         let control = self.control.clone();
-        control.count_memory(self.runtime.v8_isolate());
-        // Between stays there is nothing to stop: the next entry finds a limit by itself.
-        control.leave();
+        control.exceeds_memory(self.runtime.v8_isolate())
     }
 
     /// Compiles, links and evaluates a function's modules and takes its handler. Returns the CPU
@@ -628,6 +627,22 @@ fn own_frames(stack: &str) -> String {
     stack.lines().filter(|line| !ours(line)).collect::<Vec<_>>().join("\n").replace("file:///", "")
 }
 
+/// The beginning of an error's message that is too long to be copied around.
+fn detail_of_giant<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Option<FailureDetail> {
+    const GIANT: usize = 1 << 20;
+    const KEPT: usize = 1 << 10;
+    let key = v8::String::new(scope, "message")?;
+    let message = v8::Local::<v8::Object>::try_from(exception).ok()?.get(scope, key.into())?;
+    let message = v8::Local::<v8::String>::try_from(message).ok()?;
+    if message.length() < GIANT {
+        return None;
+    }
+    let mut units = [0u16; KEPT];
+    message.write_v2(scope, 0, &mut units, v8::WriteFlags::default());
+    let message = format!("{}… ({} characters)", String::from_utf16_lossy(&units), message.length());
+    Some(FailureDetail { error_type: "Error".to_owned(), message, ..FailureDetail::default() })
+}
+
 /// R80, R81: an exception's name, message, place and stack.
 fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> FailureDetail {
     const TEXT_MAX: usize = 8 << 10;
@@ -640,6 +655,9 @@ fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::
             Err(_) => exception.to_rust_string_lossy(scope),
         };
         return FailureDetail { error_type, message: cut(&message), ..Default::default() };
+    }
+    if let Some(detail) = detail_of_giant(scope, exception) {
+        return detail;
     }
     let error = JsError::from_v8_exception(scope, exception);
     let frame = error

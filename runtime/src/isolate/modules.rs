@@ -53,7 +53,12 @@ pub fn take_refusal() -> Option<FailureDetail> {
 /// `TryCatch`.
 pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, function: &Arc<Function>) -> Option<v8::Local<'s, v8::Module>> {
     GRAPH.with_borrow_mut(|graph| graph.function = Some(function.clone()));
-    let entry = compile_graph(scope, &function.spec.entry)?;
+    let entry = &function.spec.entry;
+    if !function.spec.modules.contains_key(entry) {
+        throw(scope, "Runtime.ImportModuleError", &format!("Cannot find the entry module {entry}"));
+        return None;
+    }
+    let entry = compile_graph(scope, entry)?;
     entry.instantiate_module(scope, resolve)?;
     Some(entry)
 }

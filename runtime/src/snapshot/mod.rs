@@ -16,6 +16,7 @@ use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 /// Why there is no base snapshot.
 #[derive(Debug)]
@@ -107,6 +108,9 @@ pub fn ensure_base(cache: &Path) -> Result<PathBuf, BuildError> {
     let path = cache.join(&name);
     let path = std::path::absolute(&path).map_err(io(&path))?;
     if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+        // Its time says that it is used. A cache that cannot be written to is no reason to fail.
+        let used = std::fs::File::options().write(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
+        drop(used);
         return Ok(path);
     }
     let output = Command::new(&executable)
@@ -124,13 +128,47 @@ pub fn ensure_base(cache: &Path) -> Result<PathBuf, BuildError> {
     Ok(path)
 }
 
+/// A snapshot that no start has used for this long belongs to a build that is gone. Until then
+/// another build's node may be running from the same cache.
+const UNUSED_AFTER: Duration = Duration::from_secs(7 * 86_400);
+
 fn remove_others(cache: &Path, keep: &str) {
     for entry in std::fs::read_dir(cache).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with("base-") && name.ends_with(".snapshot") && name != keep {
-            // A cell of an older build that still runs has the file mapped and keeps it.
+        let unused = || entry.metadata().and_then(|m| m.modified()).is_ok_and(|at| is_unused(at, SystemTime::now()));
+        if name.starts_with("base-") && name.ends_with(".snapshot") && name != keep && unused() {
+            // A cell that still runs has the file mapped and keeps it.
             let _ = std::fs::remove_file(entry.path());
         }
+    }
+}
+
+fn is_unused(used: SystemTime, now: SystemTime) -> bool {
+    now.duration_since(used).is_ok_and(|age| age > UNUSED_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_nobody_has_used_for_a_week_is_removed() {
+        let now = SystemTime::now();
+        assert!(!is_unused(now, now));
+        assert!(!is_unused(now + Duration::from_secs(60), now), "a clock that was set back");
+        assert!(is_unused(now - UNUSED_AFTER - Duration::from_secs(1), now));
+        let cache = tempfile::tempdir().unwrap();
+        let (own, old, young) = ("base-1.snapshot", "base-2.snapshot", "base-3.snapshot");
+        for name in [own, old, young] {
+            std::fs::write(cache.path().join(name), "x").unwrap();
+        }
+        let long_ago = now - UNUSED_AFTER * 2;
+        for name in [own, old] {
+            std::fs::File::options().write(true).open(cache.path().join(name)).unwrap().set_modified(long_ago).unwrap();
+        }
+        remove_others(cache.path(), own);
+        let there = |name: &str| cache.path().join(name).exists();
+        assert_eq!((there(own), there(old), there(young)), (true, false, true));
     }
 }
