@@ -68,12 +68,16 @@ async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
     }
 }
 
-/// Threads for a node: one per core.
+/// Threads for the gateway: half the cores, since cells need theirs. Fewer threads also wake each
+/// other less: on two cores, one gives more requests per second than two, for less CPU time each.
 ///
 /// # Errors
 /// When the system gives none.
 pub fn executor() -> Done<tokio::runtime::Runtime> {
-    let executor = tokio::runtime::Builder::new_multi_thread().thread_name("gateway").enable_all().build();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = (cores / 2).max(1);
+    let executor =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("gateway").enable_all().build();
     executor.map_err(|error| Failure::said(format!("cannot start threads: {}", plain(&error))))
 }
 

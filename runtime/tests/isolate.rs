@@ -112,6 +112,7 @@ impl Bed {
             deadline_ms: f64::MAX,
             budget_ns: 2_000_000_000,
             body_bytes_max: 1 << 20,
+            follows: false,
         };
         let called = self.isolate.call(&call);
         match called.result {

@@ -165,8 +165,9 @@ impl Resident {
         let mut batch = VecDeque::new();
         loop {
             self.take_jobs(&mut batch);
+            let mut follows = false;
             while let Some(job) = batch.pop_front() {
-                if self.begin(job) == Some(Gone) {
+                if self.begin(job, std::mem::replace(&mut follows, true)) == Some(Gone) {
                     self.give_back(batch);
                     return Poll::Ready(());
                 }
@@ -205,7 +206,7 @@ impl Resident {
     }
 
     /// Calls the handler for one job.
-    fn begin(&mut self, job: Job) -> Option<Gone> {
+    fn begin(&mut self, job: Job, follows: bool) -> Option<Gone> {
         let began = Instant::now();
         let start = std::mem::take(&mut self.start);
         let waited = micros(began.saturating_duration_since(job.arrived));
@@ -226,6 +227,7 @@ impl Resident {
             deadline_ms: now_ms + left_ms,
             budget_ns: u64::from(limits.handler_cpu_ms) * 1_000_000,
             body_bytes_max,
+            follows,
         };
         self.idle_since = None;
         self.cell.begun.mark(job.id);

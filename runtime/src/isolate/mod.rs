@@ -95,6 +95,8 @@ pub struct Call<'a> {
     pub budget_ns: u64,
     /// The response's limit.
     pub body_bytes_max: usize,
+    /// Whether it comes directly after another call on this thread.
+    pub follows: bool,
 }
 
 struct Handles {
@@ -208,8 +210,17 @@ impl Isolate {
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {
+        self.stay_on(budget_ns, false, inside)
+    }
+
+    fn stay_on<T>(
+        &mut self,
+        budget_ns: u64,
+        follows: bool,
+        inside: impl FnOnce(&mut JsRuntime, &Handles) -> T,
+    ) -> Stayed<T> {
         let handles = self.handles.as_ref().expect("taken only by drop");
-        self.control.enter(budget_ns);
+        self.control.enter(budget_ns, follows);
         let result = inside(&mut self.runtime, handles);
         let (cpu_ns, stop) = self.control.leave();
         Stayed { result, cpu_ns, stop }
@@ -268,7 +279,7 @@ impl Isolate {
     /// Calls the handler.
     pub fn call(&mut self, call: &Call<'_>) -> Stayed<Called> {
         let control = self.control.clone();
-        self.stay(call.budget_ns, |runtime, handles| {
+        self.stay_on(call.budget_ns, call.follows, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             InvocationMark::set(scope, call.invocation);

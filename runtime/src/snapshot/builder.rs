@@ -309,6 +309,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         deadline_ms: f64::MAX,
         budget_ns,
         body_bytes_max,
+        follows: false,
     };
     let result = match isolate.call(&call).result {
         Called::Ended(result) => result,
