@@ -164,7 +164,9 @@ impl Resident {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut batch = VecDeque::new();
         loop {
-            self.take_jobs(&mut batch);
+            if self.take_jobs(&mut batch) == Some(Gone) {
+                return Poll::Ready(());
+            }
             let mut follows = false;
             while let Some(job) = batch.pop_front() {
                 if self.begin(job, std::mem::replace(&mut follows, true)) == Some(Gone) {
@@ -187,14 +189,26 @@ impl Resident {
         }
     }
 
-    fn take_jobs(&mut self, batch: &mut VecDeque<Job>) {
+    /// Takes waiting invocations, unless this isolate has been evicted: then it goes although some
+    /// came meanwhile, so that what follows an eviction finds a fresh start.
+    fn take_jobs(&mut self, batch: &mut VecDeque<Job>) -> Option<Gone> {
         if self.retiring {
-            return;
+            return None;
         }
         let room = (self.version.limits().concurrency as usize).saturating_sub(self.pending.len()).min(BATCH);
         let mut queue = self.version.queue();
+        if let Some(at) = queue.evicted.iter().position(|evicted| *evicted == self.number)
+            && self.pending.is_empty()
+        {
+            queue.evicted.swap_remove(at);
+            drop(queue);
+            self.version.evictions.fetch_add(1, Ordering::Relaxed);
+            self.retire();
+            return Some(Gone);
+        }
         let count = room.min(queue.jobs.len());
         batch.extend(queue.jobs.drain(..count));
+        None
     }
 
     /// Jobs that were taken but not begun when the isolate was stopped go back to the queue's head.
@@ -456,21 +470,14 @@ impl Resident {
         let number = self.number;
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != number);
-        let may_leave = self.pending.is_empty();
-        if let Some(at) = queue.evicted.iter().position(|evicted| *evicted == number)
-            && may_leave
-        {
-            queue.evicted.swap_remove(at);
-            if queue.jobs.is_empty() {
-                self.version.evictions.fetch_add(1, Ordering::Relaxed);
-                return Parking::Leave;
-            }
+        if queue.evicted.contains(&number) && self.pending.is_empty() {
+            return Parking::Work;
         }
         let room = self.pending.len() < self.version.limits().concurrency as usize;
         if !queue.jobs.is_empty() && room && !self.retiring {
             return Parking::Work;
         }
-        if may_leave && self.version.is_retired() {
+        if self.pending.is_empty() && self.version.is_retired() {
             return Parking::Leave;
         }
         if !self.retiring {
