@@ -93,7 +93,14 @@
 
   consoleScript.setNoColorFns(() => true, () => true);
   let realConsole;
-  const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(text, level));
+  // The node keeps no more of a line. A giant is cut before it is formatted, copied and encoded:
+  // that is the function's CPU time.
+  const LINE_MAX = 16_384;
+  const cut = (text) =>
+    text.length > LINE_MAX
+      ? `${StringPrototypeSlice(text, 0, LINE_MAX - 64)}... ${text.length - LINE_MAX + 64} more characters`
+      : text;
+  const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(cut(text), level));
   const consoleFacade = {};
   for (
     const name of [
@@ -104,6 +111,7 @@
     consoleFacade[name] = { [name]: (...args) => {
       if (building) return;
       const target = getConsole();
+      for (let i = 0; i < args.length; i++) if (typeof args[i] === "string") args[i] = cut(args[i]);
       return ReflectApply(target[name], target, args);
     } }[name];
   }

@@ -5,7 +5,8 @@
 //! be in a snapshot or would be wrong in it. `bootstrap.js` notes what start-up and warm-up touch;
 //! what is noted decides here whether the state may be shared between isolates.
 
-use super::{Handles, adopt, call_hook, evaluate, modules, settled, take_hooks};
+use super::startup::{adopt, evaluate};
+use super::{Handles, call_hook, modules, settled, take_hooks};
 use crate::ext;
 use crate::function::Function;
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, PollEventLoopOptions, RuntimeOptions, v8};

@@ -17,13 +17,16 @@
 //! (reading a result).
 
 mod build;
+mod calls;
 mod control;
+mod detail;
 pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
 mod rejections;
 mod sources;
+mod startup;
 
 pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
@@ -33,10 +36,11 @@ pub use sources::Sources;
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
 use crate::handler::event::EventBody;
-use crate::handler::response::{self, Names, Reply, Unreadable};
-use deno_core::error::JsError;
+use crate::handler::response::{Names, Reply};
+use calls::{call_handler, read_promise};
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
-use isle_wire::{FailureDetail, FunctionSpec, Outcome};
+use isle_wire::{FailureDetail, Outcome};
+use startup::{adopt, evaluate, fixed_context, startup_stopped};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -395,292 +399,5 @@ fn settled(runtime: &mut JsRuntime, promise: &v8::Global<v8::Promise>) -> v8::Pr
     v8::Local::new(scope, promise).state()
 }
 
-fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
-    let limits = &spec.limits;
-    match stop {
-        Stop::Cpu => Failure::new(
-            Outcome::StartupCpuExceeded,
-            "Isle.StartupCpuExceeded",
-            format!("{}: start-up used more than {} ms of CPU time", spec.entry, limits.startup_cpu_ms),
-        ),
-        Stop::Heap => Failure::new(
-            Outcome::HeapExceeded,
-            "Isle.HeapExceeded",
-            format!("{}: start-up needed more than {} MiB of memory", spec.entry, limits.heap_mb),
-        ),
-    }
-}
-
-type Evaluated = (v8::Global<v8::Module>, v8::Global<v8::Promise>);
-
-fn evaluate(runtime: &mut JsRuntime, function: &Arc<Function>) -> Result<Evaluated, Failure> {
-    let spec = &function.spec;
-    deno_core::scope!(scope, runtime);
-    v8::tc_scope!(let scope, scope);
-    let evaluated = modules::link(scope, function).and_then(|module| Some((module, module.evaluate(scope)?)));
-    scope.perform_microtask_checkpoint();
-    let promise = evaluated.and_then(|(module, value)| Some((module, v8::Local::<v8::Promise>::try_from(value).ok()?)));
-    match promise {
-        Some((module, promise)) => {
-            // Its rejection is reported as a failed start, not as nobody's.
-            promise.mark_as_handled();
-            Ok((v8::Global::new(scope, module), v8::Global::new(scope, promise)))
-        }
-        None => {
-            let detail = match scope.exception() {
-                Some(exception) => {
-                    startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, exception)), spec)
-                }
-                None => FailureDetail { error_type: "Runtime.Unknown".into(), ..Default::default() },
-            };
-            Err(Failure { outcome: Outcome::StartupFailed, detail })
-        }
-    }
-}
-
-/// R77: a syntax error has a name of its own.
-fn startup_detail(mut detail: FailureDetail, spec: &FunctionSpec) -> FailureDetail {
-    if detail.error_type == "SyntaxError" {
-        detail.error_type = "Runtime.UserCodeSyntaxError".into();
-    }
-    if detail.file.is_none() {
-        detail.file = Some(spec.entry.clone());
-    }
-    detail
-}
-
-/// What of the handler's context is the same for every invocation, as JSON (R70 ff). The variables
-/// are left out where a snapshot is made: no value of theirs may be in it.
-fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
-    serde_json::json!({
-        "functionName": spec.function,
-        "functionVersion": spec.deployment,
-        "invokedFunctionArn": format!("arn:isle:lambda:local:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
-        "memoryLimitInMB": spec.limits.heap_mb.to_string(),
-        "logGroupName": format!("/isle/{}/{}", spec.app, spec.function),
-        "logStreamName": spec.deployment,
-        "env": if with_env { spec.env.clone() } else { Default::default() },
-    })
-    .to_string()
-}
-
-fn adopt(
-    runtime: &mut JsRuntime,
-    handles: &Handles,
-    spec: &FunctionSpec,
-    with_env: bool,
-    module: &v8::Global<v8::Module>,
-    promise: &v8::Global<v8::Promise>,
-) -> Result<(), Failure> {
-    deno_core::scope!(scope, runtime);
-    v8::tc_scope!(let scope, scope);
-    let promise = v8::Local::new(scope, promise);
-    if promise.state() == v8::PromiseState::Rejected {
-        let error = promise.result(scope);
-        let detail = startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, error)), spec);
-        return Err(Failure { outcome: Outcome::StartupFailed, detail });
-    }
-    let not_found = |message: String| {
-        let mut failure = Failure::new(Outcome::StartupFailed, "Runtime.HandlerNotFound", message);
-        failure.detail.file = Some(spec.entry.clone());
-        failure
-    };
-    let module = v8::Local::new(scope, module);
-    let handler = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok().and_then(|namespace| {
-        let key = v8::String::new(scope, "handler")?;
-        namespace.get(scope, key.into())
-    });
-    let Some(handler) = handler.filter(|handler| !handler.is_undefined()) else {
-        return Err(not_found(format!("{} exports no `handler`", spec.entry)));
-    };
-    if !handler.is_function() {
-        return Err(not_found(format!("`handler` of {} is not a function", spec.entry)));
-    }
-    let fixed = fixed_context(spec, with_env);
-    let hooks = v8::Local::new(scope, &handles.hooks);
-    let adopted = v8::String::new(scope, &fixed).and_then(|fixed| {
-        let adopt = hook(scope, hooks, "adopt")?;
-        adopt.call(scope, hooks.into(), &[handler, fixed.into()])
-    });
-    adopted.map(|_| ()).ok_or_else(|| not_found(format!("{}: `handler` could not be taken", spec.entry)))
-}
-
 /// A scope that catches what JavaScript throws.
 type Catching<'p, 't, 'o, 'i> = v8::PinnedRef<'p, v8::TryCatch<'t, 'o, v8::HandleScope<'i>>>;
-
-fn call_handler(scope: &mut Catching<'_, '_, '_, '_>, handles: &Handles, call: &Call<'_>, control: &Control) -> Called {
-    let nothing: v8::Local<v8::Value> = v8::undefined(scope).into();
-    let arguments = (|| {
-        let event = text(scope, call.event)?;
-        let body = match call.body {
-            EventBody::None => nothing,
-            EventBody::Text(body) => text(scope, body)?.into(),
-            EventBody::Base64(body) => text(scope, body)?.into(),
-        };
-        let request_id = text(scope, call.request_id)?;
-        let deadline = v8::Number::new(scope, call.deadline_ms);
-        Some([event.into(), body, request_id.into(), deadline.into()])
-    })();
-    let Some(arguments) = arguments else {
-        let message = "the request is longer than the longest JavaScript string";
-        return Called::Ended(Err(Failure::new(Outcome::HeapExceeded, "RangeError", message)));
-    };
-    let enter = v8::Local::new(scope, &handles.enter);
-    let returned = enter.call(scope, nothing, &arguments);
-    if returned.is_some() {
-        scope.perform_microtask_checkpoint();
-    }
-    let Some(returned) = returned.filter(|_| !scope.has_terminated()) else {
-        return Called::Ended(Err(thrown(scope, control)));
-    };
-    if let Ok(promise) = v8::Local::<v8::Promise>::try_from(returned) {
-        promise.mark_as_handled();
-        if promise.state() == v8::PromiseState::Pending {
-            return Called::Pending(v8::Global::new(scope, promise));
-        }
-        return Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control));
-    }
-    if let Some(promise) = as_promise(scope, returned) {
-        // R70: returning a thenable decides, whoever made it.
-        promise.mark_as_handled();
-        scope.perform_microtask_checkpoint();
-        return match promise.state() {
-            v8::PromiseState::Pending => Called::Pending(v8::Global::new(scope, promise)),
-            _ => Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control)),
-        };
-    }
-    if scope.has_caught() {
-        return Called::Ended(Err(thrown(scope, control)));
-    }
-    Called::Ended(read_value(scope, returned, handles, call.body_bytes_max, control))
-}
-
-/// A promise for an object that has a `then`; `None` for everything else.
-fn as_promise<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    value: v8::Local<'s, v8::Value>,
-) -> Option<v8::Local<'s, v8::Promise>> {
-    let object = v8::Local::<v8::Object>::try_from(value).ok()?;
-    let key = v8::String::new(scope, "then")?;
-    let then = object.get(scope, key.into())?;
-    if !then.is_function() {
-        return None;
-    }
-    let resolver = v8::PromiseResolver::new(scope)?;
-    resolver.resolve(scope, value)?;
-    Some(resolver.get_promise(scope))
-}
-
-fn read_promise<'o>(
-    scope: &mut Catching<'_, '_, 'o, '_>,
-    promise: v8::Local<'o, v8::Promise>,
-    handles: &Handles,
-    body_bytes_max: usize,
-    control: &Control,
-) -> Result<Reply, Failure> {
-    let value = promise.result(scope);
-    if promise.state() == v8::PromiseState::Rejected {
-        let detail = detail_of(scope, value);
-        return Err(Failure { outcome: outcome_of_throw(&detail, control), detail });
-    }
-    read_value(scope, value, handles, body_bytes_max, control)
-}
-
-fn read_value<'o>(
-    scope: &mut Catching<'_, '_, 'o, '_>,
-    value: v8::Local<'o, v8::Value>,
-    handles: &Handles,
-    body_bytes_max: usize,
-    control: &Control,
-) -> Result<Reply, Failure> {
-    response::read(scope, value, &handles.names, body_bytes_max).map_err(|unreadable| match unreadable {
-        Unreadable::Threw => {
-            let mut failure = thrown(scope, control);
-            // R79: what cannot be written as JSON is no response; a getter that throws is a throw.
-            if failure.detail.message.contains("circular structure") || failure.detail.message.contains("BigInt") {
-                failure.outcome = Outcome::InvalidResponse;
-            }
-            failure
-        }
-        Unreadable::Invalid(message) => Failure::new(Outcome::InvalidResponse, "Isle.InvalidResponse", message),
-        Unreadable::TooLarge(bytes) => Failure::new(
-            Outcome::ResponseTooLarge,
-            "Isle.ResponseTooLarge",
-            format!("the response body has at least {bytes} bytes, the limit is {body_bytes_max}"),
-        ),
-    })
-}
-
-/// The exception that the scope caught, as a failure of the handler.
-fn thrown(scope: &mut Catching<'_, '_, '_, '_>, control: &Control) -> Failure {
-    match scope.exception() {
-        Some(exception) if !scope.has_terminated() => {
-            let detail = detail_of(scope, exception);
-            scope.reset();
-            Failure { outcome: outcome_of_throw(&detail, control), detail }
-        }
-        _ => Failure::new(Outcome::HandlerThrew, "Isle.Terminated", "the handler was stopped"),
-    }
-}
-
-/// An ArrayBuffer that was refused for memory, uncaught, is the memory limit and not a throw.
-fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
-    if detail.error_type == "RangeError" && control.refused_memory() {
-        Outcome::HeapExceeded
-    } else {
-        Outcome::HandlerThrew
-    }
-}
-
-/// A stack with the author's frames only, and their files as the author names them.
-fn own_frames(stack: &str) -> String {
-    let ours = |line: &&str| line.trim_start().starts_with("at ") && (line.contains("isle:") || line.contains("ext:"));
-    stack.lines().filter(|line| !ours(line)).collect::<Vec<_>>().join("\n").replace("file:///", "")
-}
-
-/// The beginning of an error's message that is too long to be copied around.
-fn detail_of_giant<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> Option<FailureDetail> {
-    const GIANT: usize = 1 << 20;
-    const KEPT: usize = 1 << 10;
-    let key = v8::String::new(scope, "message")?;
-    let message = v8::Local::<v8::Object>::try_from(exception).ok()?.get(scope, key.into())?;
-    let message = v8::Local::<v8::String>::try_from(message).ok()?;
-    if message.length() < GIANT {
-        return None;
-    }
-    let mut units = [0u16; KEPT];
-    message.write_v2(scope, 0, &mut units, v8::WriteFlags::default());
-    let message = format!("{}… ({} characters)", String::from_utf16_lossy(&units), message.length());
-    Some(FailureDetail { error_type: "Error".to_owned(), message, ..FailureDetail::default() })
-}
-
-/// R80, R81: an exception's name, message, place and stack.
-fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Local<'s, v8::Value>) -> FailureDetail {
-    const TEXT_MAX: usize = 8 << 10;
-    let cut = |text: &str| text.chars().take(TEXT_MAX).collect::<String>();
-    if !exception.is_native_error() {
-        let error_type = exception.type_of(scope).to_rust_string_lossy(scope);
-        let message = match v8::Local::<v8::Symbol>::try_from(exception) {
-            Ok(symbol) => symbol.description(scope).to_rust_string_lossy(scope),
-            Err(_) if exception.is_object() => String::from("(an object)"),
-            Err(_) => exception.to_rust_string_lossy(scope),
-        };
-        return FailureDetail { error_type, message: cut(&message), ..Default::default() };
-    }
-    if let Some(detail) = detail_of_giant(scope, exception) {
-        return detail;
-    }
-    let error = JsError::from_v8_exception(scope, exception);
-    let frame = error
-        .frames
-        .iter()
-        .find(|frame| frame.file_name.as_deref().is_some_and(|name| modules::path_of_name(name).is_some()));
-    FailureDetail {
-        error_type: error.name.clone().unwrap_or_else(|| "Error".to_owned()),
-        message: cut(error.message.as_deref().unwrap_or_default()),
-        file: frame.and_then(|f| Some(modules::path_of_name(f.file_name.as_deref()?)?.to_owned())),
-        line: frame.and_then(|f| u32::try_from(f.line_number?).ok()),
-        column: frame.and_then(|f| u32::try_from(f.column_number?).ok()),
-        stack: error.stack.as_deref().map(|stack| cut(&own_frames(stack))),
-    }
-}

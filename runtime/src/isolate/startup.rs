@@ -1,0 +1,118 @@
+//! Start-up: a function's modules evaluated and its handler taken.
+
+use super::detail::detail_of;
+use super::{Failure, Handles, Stop, hook, modules};
+use crate::function::Function;
+use deno_core::{JsRuntime, v8};
+use isle_wire::{FailureDetail, FunctionSpec, Outcome};
+use std::sync::Arc;
+
+pub(super) fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
+    let limits = &spec.limits;
+    match stop {
+        Stop::Cpu => Failure::new(
+            Outcome::StartupCpuExceeded,
+            "Isle.StartupCpuExceeded",
+            format!("{}: start-up used more than {} ms of CPU time", spec.entry, limits.startup_cpu_ms),
+        ),
+        Stop::Heap => Failure::new(
+            Outcome::HeapExceeded,
+            "Isle.HeapExceeded",
+            format!("{}: start-up needed more than {} MiB of memory", spec.entry, limits.heap_mb),
+        ),
+    }
+}
+
+pub(super) type Evaluated = (v8::Global<v8::Module>, v8::Global<v8::Promise>);
+
+pub(super) fn evaluate(runtime: &mut JsRuntime, function: &Arc<Function>) -> Result<Evaluated, Failure> {
+    let spec = &function.spec;
+    deno_core::scope!(scope, runtime);
+    v8::tc_scope!(let scope, scope);
+    let evaluated = modules::link(scope, function).and_then(|module| Some((module, module.evaluate(scope)?)));
+    scope.perform_microtask_checkpoint();
+    let promise = evaluated.and_then(|(module, value)| Some((module, v8::Local::<v8::Promise>::try_from(value).ok()?)));
+    match promise {
+        Some((module, promise)) => {
+            // Its rejection is reported as a failed start, not as nobody's.
+            promise.mark_as_handled();
+            Ok((v8::Global::new(scope, module), v8::Global::new(scope, promise)))
+        }
+        None => {
+            let detail = match scope.exception() {
+                Some(exception) => {
+                    startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, exception)), spec)
+                }
+                None => FailureDetail { error_type: "Runtime.Unknown".into(), ..Default::default() },
+            };
+            Err(Failure { outcome: Outcome::StartupFailed, detail })
+        }
+    }
+}
+
+/// R77: a syntax error has a name of its own.
+fn startup_detail(mut detail: FailureDetail, spec: &FunctionSpec) -> FailureDetail {
+    if detail.error_type == "SyntaxError" {
+        detail.error_type = "Runtime.UserCodeSyntaxError".into();
+    }
+    if detail.file.is_none() {
+        detail.file = Some(spec.entry.clone());
+    }
+    detail
+}
+
+/// What of the handler's context is the same for every invocation, as JSON (R70 ff). The variables
+/// are left out where a snapshot is made: no value of theirs may be in it.
+pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
+    serde_json::json!({
+        "functionName": spec.function,
+        "functionVersion": spec.deployment,
+        "invokedFunctionArn": format!("arn:isle:lambda:local:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
+        "memoryLimitInMB": spec.limits.heap_mb.to_string(),
+        "logGroupName": format!("/isle/{}/{}", spec.app, spec.function),
+        "logStreamName": spec.deployment,
+        "env": if with_env { spec.env.clone() } else { Default::default() },
+    })
+    .to_string()
+}
+
+pub(super) fn adopt(
+    runtime: &mut JsRuntime,
+    handles: &Handles,
+    spec: &FunctionSpec,
+    with_env: bool,
+    module: &v8::Global<v8::Module>,
+    promise: &v8::Global<v8::Promise>,
+) -> Result<(), Failure> {
+    deno_core::scope!(scope, runtime);
+    v8::tc_scope!(let scope, scope);
+    let promise = v8::Local::new(scope, promise);
+    if promise.state() == v8::PromiseState::Rejected {
+        let error = promise.result(scope);
+        let detail = startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, error)), spec);
+        return Err(Failure { outcome: Outcome::StartupFailed, detail });
+    }
+    let not_found = |message: String| {
+        let mut failure = Failure::new(Outcome::StartupFailed, "Runtime.HandlerNotFound", message);
+        failure.detail.file = Some(spec.entry.clone());
+        failure
+    };
+    let module = v8::Local::new(scope, module);
+    let handler = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok().and_then(|namespace| {
+        let key = v8::String::new(scope, "handler")?;
+        namespace.get(scope, key.into())
+    });
+    let Some(handler) = handler.filter(|handler| !handler.is_undefined()) else {
+        return Err(not_found(format!("{} exports no `handler`", spec.entry)));
+    };
+    if !handler.is_function() {
+        return Err(not_found(format!("`handler` of {} is not a function", spec.entry)));
+    }
+    let fixed = fixed_context(spec, with_env);
+    let hooks = v8::Local::new(scope, &handles.hooks);
+    let adopted = v8::String::new(scope, &fixed).and_then(|fixed| {
+        let adopt = hook(scope, hooks, "adopt")?;
+        adopt.call(scope, hooks.into(), &[handler, fixed.into()])
+    });
+    adopted.map(|_| ()).ok_or_else(|| not_found(format!("{}: `handler` could not be taken", spec.entry)))
+}
