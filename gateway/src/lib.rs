@@ -26,6 +26,7 @@ pub mod accept;
 pub mod account;
 pub mod admin;
 pub mod admit;
+pub mod artifacts;
 pub mod cells;
 pub mod config;
 pub mod control;

@@ -22,7 +22,7 @@ pub use pattern::{Pattern, PatternError, ROUTE_BYTES_MAX, ROUTE_SEGMENTS_MAX};
 pub use trie::{AppRoutes, DuplicateRoute};
 
 use bytes::Bytes;
-use isle_wire::FunctionSpec;
+use isle_wire::{FunctionSpec, StartKind};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -41,6 +41,8 @@ pub struct FunctionVersion {
     pub spec_json: Bytes,
     /// Whose cell runs it: its tenant, or the tenant's trust group.
     pub cell_group: String,
+    /// How it is started.
+    pub plan: StartKind,
 }
 
 impl FunctionVersion {
@@ -50,7 +52,7 @@ impl FunctionVersion {
         let spec_json = serde_json::to_vec(&spec).expect("maps with string keys always encode");
         spec.modules = BTreeMap::new();
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        FunctionVersion { id, spec, spec_json: spec_json.into(), cell_group }
+        FunctionVersion { id, spec, spec_json: spec_json.into(), cell_group, plan: StartKind::Pooled }
     }
 }
 
