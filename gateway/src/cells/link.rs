@@ -42,6 +42,8 @@ const OBEY_MS: u64 = 10_000;
 pub struct Begin<'a> {
     /// What to run.
     pub function: &'a Arc<FunctionVersion>,
+    /// Its whole spec as JSON, where the caller has it.
+    pub spec: Option<&'a Bytes>,
     /// The request's id, for its console lines.
     pub request_id: Bytes,
     /// Time that the cell may take, in ms.
@@ -61,6 +63,8 @@ pub enum NotBegun {
     Congested,
     /// The cell is gone or going.
     Closed,
+    /// The cell has not seen the function, and its whole spec was not given.
+    Unloaded,
 }
 
 #[derive(Debug, Default)]
@@ -178,16 +182,20 @@ impl Link {
         if out.buffer.len() > OUT_BYTES_HIGH {
             return Err(NotBegun::Congested);
         }
+        let version = number(begin.function);
+        let spec = begin.spec.or_else(|| begin.function.held_json());
+        if spec.is_none() && !out.loaded.contains_key(&version) {
+            return Err(NotBegun::Unloaded);
+        }
         let id = match lock(&self.slots).insert(begin.request_id, deadline_ms) {
             Ok(id) => id,
             Err(NoSlot::Full) => return Err(NotBegun::Full),
             Err(NoSlot::Closed) => return Err(NotBegun::Closed),
         };
         let idle = out.buffer.is_empty();
-        let version = number(begin.function);
         let Outgoing { buffer, loaded } = &mut *out;
         loaded.entry(version).or_insert_with(|| {
-            Frame::Load { version, spec: begin.function.spec_json.clone() }.encode(buffer);
+            Frame::Load { version, spec: spec.cloned().unwrap_or_default() }.encode(buffer);
             begin.function.clone()
         });
         let (follows, body) = (begin.body.is_none(), begin.body.unwrap_or_default());
@@ -214,14 +222,14 @@ impl Link {
     }
 
     /// Asks the cell to start the function once. One check at a time.
-    pub(super) fn check(&self, function: &Arc<FunctionVersion>) -> oneshot::Receiver<LoadReply> {
+    pub(super) fn check(&self, function: &Arc<FunctionVersion>, spec: Bytes) -> oneshot::Receiver<LoadReply> {
         let (sender, receiver) = oneshot::channel();
         lock(&self.reports).checked = Some(sender);
         self.muted.store(true, Ordering::Relaxed);
         let version = number(function);
         self.append(|out| {
             out.loaded.insert(version, function.clone());
-            Frame::Load { version, spec: function.spec_json.clone() }.encode(&mut out.buffer);
+            Frame::Load { version, spec }.encode(&mut out.buffer);
             Frame::Check { version }.encode(&mut out.buffer);
         });
         receiver

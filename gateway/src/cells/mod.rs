@@ -315,6 +315,9 @@ impl Cells {
             let detail = serde_json::to_vec(&detail).unwrap_or_default().into();
             LoadReply { outcome, cpu_us: 0, detail }
         };
+        let Ok(spec) = function.spec_json().await else {
+            return refused(Outcome::Unavailable, "the function's text is not there");
+        };
         let cell = match self.inner.take().await {
             Ok(cell) => Unready(Some(cell)),
             Err(_) => return refused(Outcome::Unavailable, "no cell could be started to try the function"),
@@ -322,7 +325,7 @@ impl Cells {
         let Some(link) = cell.0.as_ref().map(|cell| cell.link.clone()) else { unreachable!("just put there") };
         let limits = &function.spec.limits;
         let most = CHECK_GRACE + Duration::from_millis(u64::from(limits.startup_cpu_ms) * 2);
-        match timeout(most, link.check(function)).await {
+        match timeout(most, link.check(function, spec)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(_)) => refused(Outcome::CellDied, "the module ended its whole process while it was evaluated"),
             Err(_) => refused(Outcome::WallExceeded, "evaluating the module did not end in time"),
