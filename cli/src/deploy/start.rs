@@ -20,7 +20,7 @@ pub fn brief(start: &Start) -> String {
         "snapshot" => start.snapshot_us,
         _ => start.source_us,
     };
-    let mut text = harmless(&start.plan, false);
+    let mut text = harmless(&start.plan, false).into_owned();
     // A function that was only checked starts in a spare isolate, from its text.
     if let Some(us) = cost(&start.plan).or(start.source_us) {
         text.push_str(&format!(" in {}", ms(us)));
