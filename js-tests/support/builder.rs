@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
-use isle_wire::{BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, StartWish};
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,8 @@ impl Order {
             out: path.to_str().unwrap().to_owned(),
             cpu_s: 20,
             memory_mb: 2_048,
+            wall_s: 60,
+            wish: StartWish::Snapshot,
         };
         let mut child = Command::new(ISLE)
             .arg("__builder")

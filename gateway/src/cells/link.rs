@@ -17,6 +17,7 @@ mod load;
 mod tasks;
 
 pub use load::{Loaded, NotLoaded};
+pub(super) use load::Unchecked;
 pub use tasks::ReadEnd;
 
 use super::Settings;

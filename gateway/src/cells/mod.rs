@@ -33,6 +33,7 @@ use crate::artifacts::Artifacts;
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use group::{Backoff, Group};
+use link::Unchecked;
 use isle_wire::{CellConfig, FailureDetail, LoadReply, Outcome};
 use spawn::CellSource;
 use std::collections::{HashMap, VecDeque};
@@ -386,7 +387,8 @@ impl Cells {
         let most = CHECK_GRACE + Duration::from_millis(u64::from(limits.startup_cpu_ms) * 2);
         match timeout(most, link.check(function)).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => refused(Outcome::CellDied, "the module ended its whole process while it was evaluated"),
+            Ok(Err(Unchecked::NotLoaded)) => refused(Outcome::Unavailable, "the function's text is not there"),
+            Ok(Err(Unchecked::Died)) => refused(Outcome::CellDied, "the module ended its whole process while it was evaluated"),
             Err(_) => refused(Outcome::WallExceeded, "evaluating the module did not end in time"),
         }
     }

@@ -21,6 +21,15 @@ use tokio::sync::oneshot;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotLoaded;
 
+/// Why nothing came of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cells) enum Unchecked {
+    /// The function's text could not be had.
+    NotLoaded,
+    /// The cell died of it.
+    Died,
+}
+
 /// A version that a cell knows; held by every invocation of it.
 #[derive(Debug)]
 pub struct Loaded {
@@ -94,7 +103,17 @@ impl Link {
             StartKind::Pooled | StartKind::Snapshot => self.artifacts.get(&function).await,
             StartKind::Warm | StartKind::Source | StartKind::None => None,
         };
-        let spec = function.spec_json.clone();
+        let spec = match function.spec_json().await {
+            Ok(spec) => spec,
+            Err(lost) => {
+                tracing::error!(function = function.spec.label(), %lost, "a function cannot be loaded");
+                let entry = lock(&self.out).loaded.remove(&version);
+                for waiter in entry.into_iter().flat_map(|entry| entry.waiting) {
+                    let _ = waiter.send(Err(NotLoaded));
+                }
+                return;
+            }
+        };
         self.room().await;
         let mut waiting = Vec::new();
         self.append(|out| {
@@ -170,14 +189,17 @@ impl Link {
     /// Has the cell start the function once. One check at a time.
     ///
     /// # Errors
-    /// The cell died, or the function could not be loaded.
-    pub(in crate::cells) async fn check(self: &Arc<Self>, function: &Arc<FunctionVersion>) -> Result<LoadReply, NotLoaded> {
+    /// [`Unchecked`].
+    pub(in crate::cells) async fn check(
+        self: &Arc<Self>,
+        function: &Arc<FunctionVersion>,
+    ) -> Result<LoadReply, Unchecked> {
         let (sender, receiver) = oneshot::channel();
         lock(&self.reports).checked = Some(sender);
         self.muted.store(true, Ordering::Relaxed);
-        self.load(function).await?;
+        self.load(function).await.map_err(|NotLoaded| Unchecked::NotLoaded)?;
         self.send(&Frame::Check { version: number(function) });
-        receiver.await.map_err(|_| NotLoaded)
+        receiver.await.map_err(|_| Unchecked::Died)
     }
 
     /// Versions that the cell knows.
