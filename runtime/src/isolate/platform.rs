@@ -25,10 +25,15 @@ pub fn close_inherited() {
 
 /// Prepares V8 once per process. Call it on the thread that outlives all isolates.
 pub fn init() {
+    init_with(FLAGS);
+}
+
+/// [`init`] with other flags: for tests that show what one of them is for.
+pub fn init_with(flags: &[&str]) {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut arguments = vec!["isle".to_owned()];
-        arguments.extend(FLAGS.iter().map(|flag| (*flag).to_owned()));
+        arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let unknown = deno_core::v8_set_flags(arguments);
         debug_assert_eq!(unknown.len(), 1, "V8 does not know {unknown:?}");
         JsRuntime::init_platform(None);
