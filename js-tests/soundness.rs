@@ -11,9 +11,7 @@ use isle_runtime::ConsoleSink;
 use isle_runtime::function::Function;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
-use isle_runtime::isolate::{
-    Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform,
-};
+use isle_runtime::isolate::{Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform};
 use isle_runtime::snapshot::artifact::{Artifact, encode, source_digest};
 use isle_wire::{ConsoleLevel, FunctionSpec};
 use std::fs::File;

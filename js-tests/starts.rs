@@ -167,8 +167,7 @@ fn memory_goes_back_to_the_kernel_when_isolates_are_evicted() {
     const COUNT: usize = 50;
     let config = CellConfig { isolates_max: 64, spare_isolates: 0, spare_isolates_max: 0, memory_mb: 4_096, ..quiet() };
     let mut cell = Cell::start(&config);
-    let versions: Vec<u32> =
-        (0..COUNT).map(|_| cell.load(&stateful("live"), StartKind::Pooled, None)).collect();
+    let versions: Vec<u32> = (0..COUNT).map(|_| cell.load(&stateful("live"), StartKind::Pooled, None)).collect();
     let before = cell.rss_bytes();
     versions.iter().for_each(|version| drop(cell.call(*version, "/")));
     let full = cell.rss_bytes();

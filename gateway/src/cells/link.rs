@@ -16,8 +16,8 @@
 mod load;
 mod tasks;
 
-pub use load::{Loaded, NotLoaded};
 pub(super) use load::Unchecked;
+pub use load::{Loaded, NotLoaded};
 pub use tasks::ReadEnd;
 
 use super::Settings;

@@ -33,8 +33,8 @@ use crate::artifacts::Artifacts;
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use group::{Backoff, Group};
-use link::Unchecked;
 use isle_wire::{CellConfig, FailureDetail, LoadReply, Outcome};
+use link::Unchecked;
 use spawn::CellSource;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -388,7 +388,9 @@ impl Cells {
         match timeout(most, link.check(function)).await {
             Ok(Ok(reply)) => reply,
             Ok(Err(Unchecked::NotLoaded)) => refused(Outcome::Unavailable, "the function's text is not there"),
-            Ok(Err(Unchecked::Died)) => refused(Outcome::CellDied, "the module ended its whole process while it was evaluated"),
+            Ok(Err(Unchecked::Died)) => {
+                refused(Outcome::CellDied, "the module ended its whole process while it was evaluated")
+            }
             Err(_) => refused(Outcome::WallExceeded, "evaluating the module did not end in time"),
         }
     }

@@ -9,10 +9,7 @@ use bytes::{Bytes, BytesMut};
 use isle_wire::{CellStats, Console, ConsoleLevel, Frame, RequestHead, ResponseFrame, VersionStats, WINDOW_BYTES};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-pub(super) fn cells(
-    settings: Settings,
-    script: impl Fn(FakeCell) + Send + Sync + 'static,
-) -> (Cells, Arc<FakeSource>) {
+pub(super) fn cells(settings: Settings, script: impl Fn(FakeCell) + Send + Sync + 'static) -> (Cells, Arc<FakeSource>) {
     cells_with(settings, Arc::new(NoArtifacts), script)
 }
 

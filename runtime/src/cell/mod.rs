@@ -27,6 +27,7 @@ mod version;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
 use crate::snapshot::artifact::{Artifact, source_digest};
+use crate::snapshot::caches;
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
@@ -39,9 +40,9 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::path::Path;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::thread::Thread;
 use std::time::Instant;
@@ -95,6 +96,7 @@ fn live() -> io::Result<()> {
         return Err(io::Error::other("the gateway speaks another protocol: was the binary replaced?"));
     }
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
+    caches::use_for(Path::new(&config.base_snapshot));
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

@@ -5,11 +5,11 @@
 //! many as were lately needed at once; they are made while nothing waits to be started, by threads
 //! that leave the processor to others.
 
+use super::Cell;
 use super::console::{Console, Sink};
 use super::pool::{self, Recent, Turns};
 use super::resident::{self, Assignment};
 use super::starts::Start;
-use super::Cell;
 use crate::isolate::Isolate;
 use crate::isolate::platform::{Urgency, set_urgency};
 use isle_wire::{Limits, StartKind};
