@@ -27,12 +27,18 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Times a start is measured; the least counts, the others were disturbed.
 const TRIES: usize = 3;
 /// What a snapshot must save over a pooled start to be worth its place: it also costs an isolate
 /// that a pool would have had ready.
 const WORTH_US: u64 = 200;
+
+/// A warm-up call that takes longer is given up: it waits for something that a builder has not.
+const WARM_UP_MAX: Duration = Duration::from_secs(2);
+/// The answer of one that was given up.
+const PENDING: &str = "pending";
 
 /// A step's work: the order, and what earlier steps made.
 #[derive(Serialize, Deserialize)]
@@ -152,6 +158,11 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     report.artifact = true;
     report.measured = true;
     if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
+        return Ok(report);
+    }
+    if answers.iter().any(|answer| answer == PENDING) {
+        // Nothing that could be compared, so nothing that may be published.
+        report.snapshot_refused = Some("the warm-up call does not end by itself".to_owned());
         return Ok(report);
     }
     if !agree {
@@ -337,10 +348,11 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
                     let over = isolate.is_settled(&promise) || turned.result.is_ready() || turned.stop.is_some();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 });
-                tokio::time::timeout(std::time::Duration::from_millis(u64::from(limits.wall_ms)), settled).await
+                let most = Duration::from_millis(u64::from(limits.wall_ms)).min(WARM_UP_MAX);
+                tokio::time::timeout(most, settled).await
             });
             if waited.is_err() || !isolate.is_settled(&promise) {
-                return "pending".to_owned();
+                return PENDING.to_owned();
             }
             isolate.settle(&promise, budget_ns, body_bytes_max).result
         }
