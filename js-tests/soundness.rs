@@ -112,7 +112,7 @@ fn ready() -> &'static [u8] {
     BASE.get_or_init(|| {
         platform::init();
         let mapped = map_snapshot(&File::open(base()).unwrap()).unwrap();
-        let (made, wait) = std::sync::mpsc::channel();
+        let (made, wait) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let executor = executor();
             let _entered = executor.enter();
