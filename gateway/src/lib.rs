@@ -29,6 +29,7 @@ pub mod admit;
 pub mod cells;
 pub mod config;
 pub mod control;
+pub mod cors;
 pub mod dispatch;
 pub mod logs;
 pub mod metrics;

@@ -4,8 +4,9 @@
 //! deployment's id is the beginning of their SHA-256: that makes deploying idempotent.
 
 use super::manifest::{self, Manifest, ManifestError};
+use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 pub struct Bundle {
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,11 @@ struct Function {
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
+    // What says nothing is not written: bundles from before keep their ids.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    contract: Contract,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
 }
 
 /// Why a bundle cannot be.
@@ -146,10 +154,10 @@ impl Bundle {
                 return Err(ManifestError { key, line: function.entry_line, message }.into());
             }
             let routes = function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect();
-            let manifest::Function { entry, limits, env, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env });
+            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, routes, limits, env, contract, cors });
         }
-        Ok(Bundle { functions, files })
+        Ok(Bundle { functions, files, cors: manifest.cors })
     }
 
     /// The canonical form.
@@ -192,6 +200,7 @@ impl Bundle {
                 modules: modules.clone(),
                 env: function.env.clone(),
                 limits: manifest::lowered(&function.limits, caps),
+                contract: function.contract.clone(),
             };
             let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
             if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {
@@ -201,7 +210,10 @@ impl Bundle {
             routes.extend(patterns.iter().map(|pattern| (pattern.clone(), version.clone())));
             functions.insert(name.clone(), BuiltFunction { version, routes: patterns });
         }
-        Ok(Built { functions, routes: Arc::new(AppRoutes::build(routes)?) })
+        let policy = |cors: &Option<Cors>| cors.as_ref().map(|cors| Arc::new(Policy::new(cors)));
+        let own = |name: &str| self.functions.get(name).and_then(|function| policy(&function.cors));
+        let routes = AppRoutes::build(routes)?.with_cors(policy(&self.cors), own);
+        Ok(Built { functions, routes: Arc::new(routes) })
     }
 }
 

@@ -206,6 +206,7 @@ mod tests {
             function: Arc::new(FunctionVersion::new(spec("acme", "blog", "hello"), "acme".into())),
             route_key: Bytes::from_static(b"GET /hello/{name}"),
             path_parameters: vec![(Bytes::from_static(b"name"), Bytes::from_static(b"you"))],
+            cors: None,
         };
         let peer = Peer { addr: "[::ffff:192.0.2.7]:999".parse().unwrap(), tls };
         let head = Head {

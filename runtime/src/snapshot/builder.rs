@@ -13,6 +13,7 @@
 use super::artifact::{self, Artifact};
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::Reply;
 use crate::isolate::{
@@ -300,7 +301,7 @@ fn events(order: &BuildOrder) -> Vec<&str> {
 fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> String {
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
-    let body_bytes_max = limits.response_body_bytes_max as usize;
+    let expects = Expects::v2(limits.response_body_bytes_max as usize);
     let call = Call {
         invocation: 1,
         event,
@@ -308,7 +309,8 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        expects,
+        client_context: None,
         follows: false,
     };
     let result = match isolate.call(&call).result {
@@ -325,7 +327,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
             if waited.is_err() || !isolate.is_settled(&promise) {
                 return "pending".to_owned();
             }
-            isolate.settle(&promise, budget_ns, body_bytes_max).result
+            isolate.settle(&promise, budget_ns, &expects).result
         }
     };
     describe(&result)
