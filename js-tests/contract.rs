@@ -22,7 +22,7 @@
 //! status = 200
 //! outcome = "ok"
 //! answer = { content-type = "application/json", absent-one = false }
-//! text = "the whole body"                  # or json, or base64_body
+//! text = "the whole body"                  # or json, base64_body; contains: a part of it
 //! at = { "/pointer" = 'JSON' }             # parts of the body; "absent" for what must not be there
 //! types = { "/pointer" = "string" }
 //! ```
@@ -93,12 +93,22 @@ struct Call {
     answer: BTreeMap<String, Expected>,
     text: Option<String>,
     base64_body: Option<String>,
+    contains: Option<String>,
+    /// A part of `X-Amz-Log-Result`, decoded.
+    log: Option<String>,
+    /// A request that is in the function meanwhile: its handler logs `held` and the query.
+    beside: Option<String>,
+    /// Waits first until the app has logged this.
+    after_log: Option<String>,
     json: Option<String>,
     #[serde(default)]
     at: BTreeMap<String, String>,
     #[serde(default)]
     types: BTreeMap<String, String>,
 }
+
+/// What `{long}` in a header or a body stands for, in bytes: a head that no node takes, a body beyond one frame.
+const LONG: usize = 70_000;
 
 fn root() -> String {
     "GET /".to_owned()
@@ -118,12 +128,13 @@ impl Call {
         let target = self.request.replace("{app}", app).replace("{tenant}", &tenant.name);
         let (method, path) = target.split_once(' ').expect("`request` is METHOD /path");
         let mut request = Request::new(method, &if self.admin { "localhost".into() } else { host(app) }, path);
-        request.headers = self.headers.clone();
+        let long = |value: &str| value.replace("{long}", &"x".repeat(LONG));
+        request.headers = self.headers.iter().map(|(name, value)| (name.clone(), long(value))).collect();
         if self.admin && !request.headers.iter().any(|(name, _)| name == "authorization") {
             request = request.header("authorization", &format!("Bearer {}", tenant.token));
         }
         request.body = match (&self.body, &self.base64) {
-            (Some(text), None) => Some(text.clone().into_bytes()),
+            (Some(text), None) => Some(long(text).into_bytes()),
             (None, Some(text)) => Some(STANDARD.decode(text).expect("base64")),
             (None, None) => None,
             _ => panic!("a call has one body"),
@@ -150,6 +161,14 @@ impl Call {
         }
         if let Some(bytes) = &self.base64_body {
             assert_eq!(&STANDARD.encode(&response.body), bytes);
+        }
+        if let Some(part) = &self.contains {
+            assert!(response.text().contains(part), "{seen}");
+        }
+        if let Some(part) = &self.log {
+            let log = response.head.header("x-amz-log-result").expect("a log");
+            let log = String::from_utf8(STANDARD.decode(log).expect("base64")).expect("UTF-8");
+            assert!(log.contains(part), "{log}");
         }
         let parse = |json: &str| -> Value { serde_json::from_str(json).unwrap_or_else(|e| panic!("{e} in {json}")) };
         if let Some(json) = &self.json {
@@ -204,10 +223,21 @@ impl Row {
         }
         assert!(!self.call.is_empty(), "a row calls its handler");
         tenant.deploy(&deployment);
-        for _cold_then_warm in 0..2 {
+        for pass in ["cold", "warm"] {
             for call in &self.call {
                 let address = if call.admin { tenant.node.admin } else { tenant.node.public };
-                call.check(&http::call(address, &call.request(tenant, app)));
+                let ask = || call.check(&http::call(address, &call.request(tenant, app)));
+                if let Some(text) = &call.after_log {
+                    tenant.until_logged(app, text);
+                }
+                match &call.beside {
+                    None => ask(),
+                    Some(path) => std::thread::scope(|scope| {
+                        scope.spawn(|| tenant.get(app, &format!("{path}?{pass}")));
+                        tenant.until_logged(app, &format!("held {pass}"));
+                        ask();
+                    }),
+                }
             }
         }
     }

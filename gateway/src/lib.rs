@@ -31,6 +31,7 @@ pub mod config;
 pub mod control;
 pub mod cors;
 pub mod dispatch;
+mod invoke;
 pub mod logs;
 pub mod metrics;
 pub mod node;

@@ -1,7 +1,7 @@
 //! A node without cells: the API, a data plane that only remembers, and a client.
 
 use super::super::*;
-use crate::control::{ApiBody, LogLine};
+use crate::control::{ApiBody, DirectCall, Invoked, LogLine};
 use crate::route::{FunctionVersion, Matched, RouteTable, Routes};
 use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, LoadReply, Outcome};
 use serde_json::{Value, json};
@@ -125,6 +125,15 @@ impl Plane for FakePlane {
         }
     }
 
+    /// Echoes the payload, unless that is the word of an outcome.
+    async fn invoke(&self, _: &Arc<FunctionVersion>, call: DirectCall) -> Invoked {
+        let word = String::from_utf8_lossy(&call.payload).trim_matches('"').to_owned();
+        let outcomes = [Outcome::RefusedBusy, Outcome::HandlerThrew, Outcome::Unavailable, Outcome::WallExceeded];
+        let outcome = outcomes.into_iter().find(|outcome| outcome.as_str() == word).unwrap_or(Outcome::Ok);
+        let DirectCall { request_id, payload, .. } = call;
+        Invoked { request_id, outcome, timing: Default::default(), detail: Bytes::new(), body: payload }
+    }
+
     fn publish(&self, table: Arc<RouteTable>) {
         self.published.fetch_add(1, Ordering::SeqCst);
         self.routes.store(table);
@@ -215,7 +224,18 @@ impl Node {
     }
 
     pub async fn reply(&self, token: &str, method: &str, path: &str, body: impl Into<Bytes>) -> ApiReply {
-        let mut headers = HeaderMap::new();
+        self.reply_to(token, method, path, HeaderMap::new(), body).await
+    }
+
+    /// The same with header fields of the caller's.
+    pub async fn reply_to(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        mut headers: HeaderMap,
+        body: impl Into<Bytes>,
+    ) -> ApiReply {
         if !token.is_empty() {
             headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
