@@ -164,7 +164,7 @@ impl Head<'_> {
         let connection = headers.get(header::CONNECTION);
         // Format 1.0 shows names as the client wrote them.
         let as_written = self.matched.function.spec.contract.payload_format != PayloadFormat::V2;
-        let written = self.request.extensions().get::<HeaderNames>().filter(|_| as_written);
+        let written = if as_written { self.request.extensions().get::<HeaderNames>() } else { None };
         let shown = |name: &'_ HeaderName| written.and_then(|names| names.written(name.as_str()));
         let mut pairs = Pairs::begin(out);
         if !headers.contains_key(header::HOST)

@@ -164,12 +164,17 @@ impl AppRoutes {
     }
 
     fn select(&self, method: &str, path: &str) -> Option<&Route> {
-        let method = slot(method);
+        let (method, path) = (slot(method), self.normal(path));
         let found = path.strip_prefix('/').and_then(|rest| {
             let get_instead = || (method == HEAD).then(|| self.find(0, Some(rest), GET)).flatten();
             self.find(0, Some(rest), method).or_else(get_instead)
         });
         Some(&self.routes[found.map(|index| index as usize).or(self.default)?])
+    }
+
+    /// A REST API takes a doubled slash in front for one.
+    fn normal<'p>(&self, path: &'p str) -> &'p str {
+        if path.starts_with("//") && self.is_rest() { &path[1..] } else { path }
     }
 
     fn cors_of(&self, route: &Route) -> Option<&Arc<Policy>> {
@@ -182,7 +187,7 @@ impl AppRoutes {
         Some(Matched {
             function: self.functions[route.function].clone(),
             route_key: route.key.clone(),
-            path_parameters: route.values(path.strip_prefix('/').unwrap_or_default()),
+            path_parameters: route.values(self.normal(path).strip_prefix('/').unwrap_or_default()),
             cors: self.cors_of(route).cloned(),
         })
     }

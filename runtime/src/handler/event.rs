@@ -112,11 +112,6 @@ fn decode(text: &[u8], plus: bool) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Percent-decodes, and leaves `+` alone.
-pub(super) fn decode_path(text: &[u8]) -> Cow<'_, [u8]> {
-    decode(text, false)
-}
-
 /// A name and its value, decoded.
 pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 

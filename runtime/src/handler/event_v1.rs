@@ -3,7 +3,7 @@
 //! Nothing is left out here: what there is none of is `null`. Of repeated names the last value
 //! counts, and all of them are beside it. `body` is set afterwards, as in format 2.0.
 
-use super::event::{Pair, decode_path, push_json, push_time, query_pairs};
+use super::event::{Pair, push_json, push_time, query_pairs};
 use isle_wire::{FunctionSpec, PayloadFormat, RequestHead};
 use std::borrow::Cow;
 
@@ -11,13 +11,14 @@ use std::borrow::Cow;
 pub fn text(head: &RequestHead, spec: &FunctionSpec, is_base64: bool) -> String {
     let rest = spec.contract.payload_format == PayloadFormat::Rest;
     let mut out = String::with_capacity(3_072 + head.path.len() * 2);
-    let place = Place::of(head, rest);
+    // A doubled slash in front is one; the context keeps both.
+    let path = if head.path.starts_with(b"//") { &head.path[1..] } else { &head.path[..] };
+    let place = Place::of(&head.route_key, path, rest);
     out.push_str(if rest { "{" } else { "{\"version\":\"1.0\"," });
     out.push_str("\"resource\":");
     push_json(&mut out, place.resource);
     out.push_str(",\"path\":");
-    // A doubled slash in front is one; the context keeps both.
-    push_json(&mut out, if head.path.starts_with(b"//") { &head.path[1..] } else { &head.path });
+    push_json(&mut out, path);
     out.push_str(",\"httpMethod\":");
     push_json(&mut out, &head.method);
     let headers = header_pairs(head, rest);
@@ -38,36 +39,38 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    fn of(head: &'a RequestHead, rest: bool) -> Place<'a> {
-        let resource = match head.route_key.iter().position(|byte| *byte == b' ') {
-            Some(space) => &head.route_key[space + 1..],
-            None if !rest => &head.route_key[..],
+    /// Parameters are taken from the path as it was sent: this format keeps its percent-encoding.
+    fn of(route_key: &'a [u8], path: &'a [u8], rest: bool) -> Place<'a> {
+        let resource = match route_key.iter().position(|byte| *byte == b' ') {
+            Some(space) => &route_key[space + 1..],
+            None if !rest => return Place { resource: route_key, parameters: Vec::new() },
             // REST APIs have no `$default`: there it is a greedy resource, and the root.
-            None => {
-                let proxy = head.path.strip_prefix(b"/").unwrap_or(&head.path);
-                if proxy.is_empty() {
-                    return Place { resource: b"/", parameters: Vec::new() };
+            None if path == b"/" => b"/",
+            None => b"/{proxy+}",
+        };
+        let (mut parameters, mut left) = (Vec::new(), path);
+        for segment in resource.split(|byte| *byte == b'/').skip(1) {
+            left = left.strip_prefix(b"/").unwrap_or(left);
+            let end = left.iter().position(|byte| *byte == b'/').unwrap_or(left.len());
+            let name = segment.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+            match name.map(|name| (name, name.strip_suffix(b"+"))) {
+                Some((_, Some(greedy))) => {
+                    let all = left.strip_suffix(b"/").unwrap_or(left);
+                    parameters.push((Cow::Borrowed(greedy), Cow::Borrowed(all)));
                 }
-                let proxy = proxy.strip_suffix(b"/").unwrap_or(proxy);
-                let parameters = vec![(Cow::Borrowed(&b"proxy"[..]), decode_path(proxy))];
-                return Place { resource: b"/{proxy+}", parameters };
+                Some((name, None)) => parameters.push((Cow::Borrowed(name), Cow::Borrowed(&left[..end]))),
+                None => {}
             }
-        };
-        let greedy = resource.ends_with(b"+}");
-        let last = head.path_parameters.len().wrapping_sub(1);
-        let parameter = |(at, (name, value)): (usize, &'a (bytes::Bytes, bytes::Bytes))| {
-            let value = &value[..];
-            let shown = if greedy && at == last { value.strip_suffix(b"/").unwrap_or(value) } else { value };
-            (Cow::Borrowed(&name[..]), Cow::Borrowed(shown))
-        };
-        Place { resource, parameters: head.path_parameters.iter().enumerate().map(parameter).collect() }
+            left = &left[end..];
+        }
+        Place { resource, parameters }
     }
 }
 
 /// Header fields as the format shows them. REST APIs keep two to themselves.
 fn header_pairs(head: &RequestHead, rest: bool) -> Vec<Pair<'_>> {
     let is = |name: &[u8], known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-    let shown = |name: &'_ [u8]| ["Authorization", "User-Agent"].into_iter().find(|known| is(name, known));
+    let shown = |name: &'_ [u8]| ["Authorization", "Host", "User-Agent"].into_iter().find(|known| is(name, known));
     head.headers
         .iter()
         .filter(|(name, _)| !(rest && (is(name, "content-length") || is(name, "connection"))))

@@ -109,7 +109,7 @@ mod tests {
             path: path.into(),
             query: query.into(),
             route_key: route.into(),
-            path_parameters: if route.contains('{') { vec![("proxy".into(), "a/b/".into())] } else { Vec::new() },
+            path_parameters: Vec::new(),
             headers: headers.iter().map(|(n, v)| (Bytes::from(*n), Bytes::from(*v))).collect(),
             host: "blog.localhost".into(),
             protocol: "HTTP/1.1".into(),
@@ -152,15 +152,16 @@ mod tests {
 
     #[test]
     fn a_rest_event_differs_where_rest_apis_do() {
-        let rest = event(&head("GET /{proxy+}", "/a/b/", "c=1&c=x+y"), &spec(PayloadFormat::Rest, &[]));
-        assert_eq!((&rest["version"], &rest["resource"]), (&Value::Null, &json!("/{proxy+}")));
-        assert_eq!(rest["pathParameters"], json!({"proxy": "a/b"}));
+        let rest =
+            event(&head("GET /x/{id}/{proxy+}", "/x/1%202/a%2Bb//c/", "c=1&c=x+y"), &spec(PayloadFormat::Rest, &[]));
+        assert_eq!((&rest["version"], &rest["resource"]), (&Value::Null, &json!("/x/{id}/{proxy+}")));
+        assert_eq!(rest["pathParameters"], json!({"id": "1%202", "proxy": "a%2Bb//c"}));
         assert_eq!(rest["headers"], json!({"tEsT": "2", "Authorization": "k"}));
         assert_eq!(rest["queryStringParameters"], json!({"c": "x y"}));
         assert_eq!(rest["multiValueQueryStringParameters"], json!({"c": ["1", "x y"]}));
         assert!(rest["requestContext"].get("authorizer").is_none());
         let default = event(&head("$default", "/a%20b", ""), &spec(PayloadFormat::Rest, &[]));
-        assert_eq!((&default["resource"], &default["pathParameters"]["proxy"]), (&json!("/{proxy+}"), &json!("a b")));
+        assert_eq!((&default["resource"], &default["pathParameters"]["proxy"]), (&json!("/{proxy+}"), &json!("a%20b")));
         assert_eq!(event(&head("$default", "/", ""), &spec(PayloadFormat::Rest, &[]))["resource"], "/");
     }
 
