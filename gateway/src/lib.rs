@@ -18,8 +18,9 @@
 //! | account | [`account`], [`metrics`], [`logs`] | |
 //!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
-//! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
-//! to it, [`config`] is the operator's word, and [`node`] starts and stops all of it.
+//! made when it is deployed, and [`cors`] answers browsers that only ask. Beside the path: [`control`]
+//! says what is deployed, [`admin`] is the door to it, `invoke` leads from there to a function without
+//! HTTP in between, [`config`] is the operator's word, and [`node`] starts and stops all of it.
 #![forbid(unsafe_code)]
 
 pub mod accept;
