@@ -40,7 +40,7 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use support::api::Tenant;
 use support::deployment::Deployment;
-use support::http::{self, Request, Response};
+use support::http::{self, Connection, Request, Response};
 use support::node::{Node, host};
 use support::suite::{Suite, only_listed};
 
@@ -224,9 +224,17 @@ impl Row {
         assert!(!self.call.is_empty(), "a row calls its handler");
         tenant.deploy(&deployment);
         for pass in ["cold", "warm"] {
+            // One connection for all, unless a refusal closes it.
+            let mut kept = Connection::open(tenant.node.public);
             for call in &self.call {
-                let address = if call.admin { tenant.node.admin } else { tenant.node.public };
-                let ask = || call.check(&http::call(address, &call.request(tenant, app)));
+                let request = call.request(tenant, app);
+                let mut ask = || {
+                    let response = match call.admin {
+                        true => http::call(tenant.node.admin, &request),
+                        false => kept.call(&request).unwrap_or_else(|_| http::call(tenant.node.public, &request)),
+                    };
+                    call.check(&response);
+                };
                 if let Some(text) = &call.after_log {
                     tenant.until_logged(app, text);
                 }

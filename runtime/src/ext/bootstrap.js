@@ -325,7 +325,9 @@
     }
   }
 
-  let handler, takesCallback;
+  // Whether the handler declares a callback, and whether it may have taken one undeclared: by
+  // `arguments` or a rest parameter, which count for nothing.
+  let handler, takesCallback, hidesArguments;
   const callHandler = (theEvent, context, call) => {
     let result;
     try {
@@ -338,7 +340,7 @@
       return call.value;
     }
     // Most handlers end here. A callback that was neither declared nor used is not waited for.
-    if (!takesCallback && !call.legacy) return result;
+    if (!takesCallback && !call.legacy && !(hidesArguments && result === undefined)) return result;
     if (result !== null && typeof result === "object" && typeof result.then === "function") {
       const first = call.promise();
       result.then((value) => call.end(false, value), (error) => call.end(true, error));
@@ -509,7 +511,8 @@
     // Once per function version.
     adopt(theHandler, theFixed) {
       handler = theHandler;
-      takesCallback = theHandler.length >= 3;
+      takesCallback = theHandler?.length >= 3;
+      hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
     },
     // Once per restore of a function's own snapshot: what may not be in it.
