@@ -273,6 +273,8 @@ fn print(rows: &[(String, Row)], passed: &[String]) {
             println!("{:<22} on purpose: {differs}", "");
         }
     }
+    let differ = rows.iter().filter(|(_, row)| row.differs.is_some()).count();
+    println!("\n{} rows pass; {differ} of {} differ on purpose", passed.len(), rows.len());
 }
 
 fn main() -> ExitCode {

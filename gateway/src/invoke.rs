@@ -25,7 +25,8 @@ fn ended(call: &DirectCall, response: ResponseFrame, body: Bytes) -> Invoked {
 }
 
 /// Runs the function's handler with the call's payload as its event.
-pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, call: DirectCall) -> Invoked {
+pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, mut call: DirectCall) -> Invoked {
+    let payload = std::mem::take(&mut call.payload);
     let refused = |outcome| ended(&call, ResponseFrame::failed(outcome, Bytes::new()), Bytes::new());
     // What the caller's own request said is between it and the node: the function gets none of it.
     let spec = &function.spec;
@@ -66,7 +67,7 @@ pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, c
         request_id: call.request_id.as_str(),
         time_ms: account.time_ms(),
     };
-    let body = ReplyBody::from(call.payload.clone());
+    let body = ReplyBody::from(payload);
     let mut end = dispatch(&plane.cells, &served, &admitted, &call.request_id, head, body).await;
     let mut result = std::mem::take(&mut end.response.body);
     if let Some(rest) = end.rest.take() {

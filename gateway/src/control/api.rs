@@ -111,7 +111,7 @@ pub(super) struct Inner<P> {
     locks: AppLocks,
     checks: Semaphore,
     /// Places for invocations that nobody waits for.
-    events: Arc<Semaphore>,
+    events: invoke::Events,
 }
 
 /// Who calls.
@@ -141,7 +141,7 @@ impl<P: Plane> Api<P> {
         let inner = Inner {
             groups: members.map(|(tenant, group)| (tenant.clone(), format!("@{group}"))).collect(),
             checks: Semaphore::new(settings.checks_max.max(1)),
-            events: Arc::new(Semaphore::new(invoke::EVENTS_MAX)),
+            events: invoke::Events::default(),
             settings,
             store,
             plane,

@@ -15,10 +15,14 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use isle_wire::{FailureDetail, Outcome};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// `Event` invocations at one time, waiting ones included.
-pub(super) const EVENTS_MAX: usize = 256;
+/// `Event` invocations of one tenant at one time, waiting ones included.
+const EVENTS_MAX: usize = 64;
+/// The longest event of those, in bytes: what the vendor takes. A tenant's fit 16 MiB together.
+const EVENT_BYTES_MAX: usize = 256 << 10;
 /// The end of the log that `X-Amz-Log-Type: Tail` asks for, in bytes: what the vendor sends.
 const LOG_BYTES_MAX: usize = 4 << 10;
 /// The longest client context, in bytes of base64: what the vendor takes.
@@ -123,6 +127,20 @@ fn names(name: &str) -> (String, Option<String>, Option<String>) {
     (parts.next().unwrap_or_default(), parts.next(), parts.next())
 }
 
+/// Places for invocations that nobody waits for, so many for each tenant.
+#[derive(Debug, Default)]
+pub(super) struct Events(Mutex<HashMap<String, Arc<Semaphore>>>);
+
+impl Events {
+    fn place(&self, tenant: &str) -> Option<OwnedSemaphorePermit> {
+        let mut tenants = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever runs none now is not remembered.
+        tenants.retain(|_, places| places.available_permits() < EVENTS_MAX);
+        let places = tenants.entry(tenant.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(EVENTS_MAX)));
+        places.clone().try_acquire_owned().ok()
+    }
+}
+
 impl<P: Plane> Inner<P> {
     /// Answers `POST /2015-03-31/functions/{name}/invocations`.
     pub(super) async fn invoke(
@@ -169,6 +187,7 @@ impl<P: Plane> Inner<P> {
         let (kind, wants_log) = (kind(headers)?, wants_log(headers)?);
         let client_context = client_context(headers)?;
         let limit = function.spec.limits.request_body_bytes_max as usize;
+        let limit = if kind == Kind::Event { limit.min(EVENT_BYTES_MAX) } else { limit };
         if payload.len() > limit {
             let message = format!("{} byte payload is too large, expected at most {limit}", payload.len());
             return Err(Refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", message));
@@ -194,7 +213,7 @@ impl<P: Plane> Inner<P> {
 
     /// Runs it apart and says no more than that it was accepted.
     fn start(self: &Arc<Self>, function: Arc<FunctionVersion>, call: DirectCall) -> Result<ApiReply, Refusal> {
-        let place = self.events.clone().try_acquire_owned().map_err(|_| Refusal::busy())?;
+        let place = self.events.place(&function.spec.tenant).ok_or_else(Refusal::busy)?;
         let this = self.clone();
         tokio::spawn(async move {
             let _place = place;
@@ -292,5 +311,39 @@ fn failure(invoked: &Invoked) -> Value {
             let message = format!("RequestId: {id} Error: Runtime exited: {word}");
             json!({"errorType": "Runtime.ExitError", "errorMessage": message})
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn functions_are_named_in_every_way_that_tools_use() {
+        let three = |app: &str, function: Option<&str>, version: Option<&str>| {
+            (app.to_owned(), function.map(str::to_owned), version.map(str::to_owned))
+        };
+        for (name, expected) in [
+            ("blog", three("blog", None, None)),
+            ("blog:hello", three("blog", Some("hello"), None)),
+            ("blog%3Ahello%3a%24LATEST", three("blog", Some("hello"), Some("$LATEST"))),
+            ("arn:isle:lambda:local:acme:function:blog:hello", three("blog", Some("hello"), None)),
+            ("arn:nothing", three("", None, None)),
+        ] {
+            assert_eq!(names(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn one_tenants_events_take_no_place_from_anothers() {
+        let events = Events::default();
+        let mut held: Vec<_> = (0..EVENTS_MAX).map(|_| events.place("acme").expect("a place")).collect();
+        assert!(events.place("acme").is_none());
+        assert!(events.place("zeta").is_some());
+        held.pop();
+        assert!(events.place("acme").is_some());
+        drop(held);
+        assert!(events.place("zeta").is_some());
+        assert_eq!(events.0.lock().unwrap().len(), 1, "who runs nothing is forgotten");
     }
 }
