@@ -127,6 +127,7 @@ impl Bed {
                     let over = isolate.is_settled(&promise) || turned.result.is_ready();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 }));
+                isolate.release_callbacks();
                 let settled = isolate.settle(&promise, 1_000_000_000, &Expects::v2(1 << 20));
                 (settled.result, settled.stop)
             }

@@ -5,6 +5,7 @@ mod contract;
 #[cfg(test)]
 mod tests;
 
+use super::warmup::{self, WarmUp};
 use crate::cors::Cors;
 use crate::route::{LABEL_BYTES_MAX, Pattern};
 use isle_wire::{Contract, Limits, PayloadFormat};
@@ -25,7 +26,7 @@ pub const PATH_BYTES_MAX: usize = 255;
 
 /// What a function's table may say, for messages.
 const FUNCTION_KEYS: &str =
-    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types` or `cors`";
+    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +58,8 @@ pub struct Function {
     pub contract: Contract,
     /// Who in a browser may read its answers; `None`: as the app says.
     pub cors: Option<Cors>,
+    /// What its builder calls it with; `None` when the manifest does not say.
+    pub warm_ups: Option<Vec<WarmUp>>,
 }
 
 /// What is wrong with a manifest, and where.
@@ -215,7 +218,7 @@ impl<'t> Reader<'t> {
         value: &Value<'_>,
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
-        let (mut entry, mut routes, mut env) = (None, None, BTreeMap::new());
+        let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut limits = self.limits(key, None)?;
         let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
@@ -225,6 +228,7 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
+                "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
                 "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
                 "handler" => contract.handler = self.handler_path(&inner, value)?,
                 "cors" => cors = Some(self.cors(&inner, value)?),
@@ -248,7 +252,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env, contract, cors })
+        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -259,6 +263,11 @@ impl<'t> Reader<'t> {
             return Err(self.error(value.span().start, key, message));
         }
         Ok(path)
+    }
+
+    fn warm_ups(&self, key: &str, value: &Value<'_>) -> Result<Vec<WarmUp>> {
+        let line = |at| self.line(at);
+        warmup::parse(value, &line).map_err(|(at, message)| self.error(at, key, message))
     }
 
     fn routes(

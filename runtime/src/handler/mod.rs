@@ -36,6 +36,17 @@ pub struct Expects {
 }
 
 impl Expects {
+    /// A result of a request to the function.
+    pub fn of(spec: &isle_wire::FunctionSpec) -> Expects {
+        use isle_wire::PayloadFormat;
+        let reading = match spec.contract.payload_format {
+            PayloadFormat::V2 => Reading::V2,
+            PayloadFormat::V1 => Reading::V1,
+            PayloadFormat::Rest => Reading::Rest { decodes: true },
+        };
+        Expects { reading, bytes_max: spec.limits.response_body_bytes_max as usize }
+    }
+
     /// A result in payload format 2.0.
     pub fn v2(bytes_max: usize) -> Expects {
         Expects { reading: Reading::V2, bytes_max }

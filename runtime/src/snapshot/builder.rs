@@ -20,7 +20,7 @@ use crate::handler::response::Reply;
 use crate::isolate::{
     Built, Call, Called, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform, thread_cpu_ns,
 };
-use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind};
+use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind, StartWish};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -118,7 +118,16 @@ impl Drop for Leftovers<'_> {
     }
 }
 
+/// A session of its own, so that whoever started it can end it with all its steps; and an end even
+/// if nobody is there to end it.
+fn stand_alone(order: &BuildOrder) {
+    // It leads its session already when a shell's job control made it so.
+    let _ = nix::unistd::setsid();
+    nix::unistd::alarm::set(order.wall_s.max(1));
+}
+
 fn build(order: &BuildOrder) -> io::Result<BuildReport> {
+    stand_alone(order);
     let _leftovers = Leftovers(&order.out);
     let mut task = Task { order: order.clone(), warm: !order.warm_ups.is_empty(), inventory: String::new() };
     let (answers, agree, caches) = match run_step("measure", &task)? {
@@ -133,7 +142,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         }
         Ok(StepReport::Failed { outcome, detail }) => {
             let mut report = BuildReport::from_source(0);
-            (report.outcome, report.failure) = (outcome, Some(detail));
+            (report.outcome, report.failure, report.measured) = (outcome, Some(detail), true);
             return Ok(report);
         }
         // It could not even be measured: source is what is left, and the cell's limits will tell.
@@ -142,6 +151,10 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     let ((answers, mut report), agree) = (answers, agree);
     write_artifact(order, &caches, None)?;
     report.artifact = true;
+    report.measured = true;
+    if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
+        return Ok(report);
+    }
     if !agree {
         let reason = "two fresh isolates answer differently, so a restored one cannot be compared with them";
         report.snapshot_refused = Some(reason.to_owned());
@@ -152,7 +165,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
             report.snapshot_us = Some(snapshot_us);
             report.snapshot_bytes = bytes;
             report.warmed_up = task.warm;
-            if snapshot_us + WORTH_US < report.pooled_us {
+            if order.wish == StartWish::Snapshot || snapshot_us + WORTH_US < report.pooled_us {
                 report.plan = StartKind::Snapshot;
             } else {
                 write_artifact(order, &caches, None)?;
@@ -280,6 +293,8 @@ fn step_live(step: &str) -> io::Result<StepReport> {
 
 fn confine(order: &BuildOrder) -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
+    // A builder that is killed takes its step with it.
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     nix::sys::prctl::set_no_new_privs()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_CPU, order.cpu_s, order.cpu_s)?;
@@ -303,7 +318,7 @@ fn events(order: &BuildOrder) -> Vec<&str> {
 fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> String {
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
-    let expects = Expects::v2(limits.response_body_bytes_max as usize);
+    let expects = Expects::of(&order.spec);
     let call = Call {
         invocation: 1,
         event,
@@ -326,7 +341,9 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
                 });
                 tokio::time::timeout(std::time::Duration::from_millis(u64::from(limits.wall_ms)), settled).await
             });
-            if waited.is_err() || !isolate.is_settled(&promise) {
+            // Who could have called back and did not has answered, too.
+            let settled = waited.is_ok() && (isolate.is_settled(&promise) || isolate.release_callbacks());
+            if !settled || !isolate.is_settled(&promise) {
                 return "pending".to_owned();
             }
             isolate.settle(&promise, budget_ns, &expects).result
