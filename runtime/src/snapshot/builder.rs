@@ -14,6 +14,7 @@ use super::artifact::{self, Artifact};
 use super::caches;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::Reply;
 use crate::isolate::{
@@ -329,7 +330,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms) * 1_000_000;
     let wall = CALL_WALL.min(Duration::from_millis(u64::from(limits.wall_ms)));
-    let body_bytes_max = limits.response_body_bytes_max as usize;
+    let expects = Expects::of(&order.spec);
     let call = Call {
         invocation: 1,
         event,
@@ -337,7 +338,8 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        expects,
+        client_context: None,
         follows: false,
     };
     let called = isolate.call(&call);
@@ -355,10 +357,12 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
                 });
                 tokio::time::timeout(wall, settled).await
             });
-            if waited.is_err() || !isolate.is_settled(&promise) {
+            // Who could have called back and did not has answered, too.
+            let settled = waited.is_ok() && (isolate.is_settled(&promise) || isolate.release_callbacks());
+            if !settled || !isolate.is_settled(&promise) {
                 return None;
             }
-            let settled = isolate.settle(&promise, budget_ns, body_bytes_max);
+            let settled = isolate.settle(&promise, budget_ns, &expects);
             if settled.stop.is_some() {
                 return None;
             }
