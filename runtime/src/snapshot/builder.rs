@@ -12,6 +12,7 @@
 
 use super::artifact::{self, Artifact};
 use super::caches;
+use crate::cell::Watched;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::Expects;
@@ -290,6 +291,7 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     caches::use_for(Path::new(&order.base_snapshot));
     confine(order)?;
     platform::init();
+    watch()?;
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
     let _entered = executor.enter();
     match step {
@@ -298,6 +300,23 @@ fn step_live(step: &str) -> io::Result<StepReport> {
         "probe" => probe(order, base, &executor),
         _ => Err(io::Error::other("no such step")),
     }
+}
+
+/// The isolates whose limits somebody has to look after.
+static WATCHED: Watched = Watched::new();
+
+/// How often limits are looked after, as in a cell that is busy.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// Has a thread look after the limits of what [`WATCHED`] holds, for the process's life.
+fn watch() -> io::Result<()> {
+    let watching = || {
+        loop {
+            WATCHED.check();
+            std::thread::sleep(LOOK);
+        }
+    };
+    std::thread::Builder::new().name("watchdog".to_owned()).spawn(watching).map(drop)
 }
 
 fn confine(order: &BuildOrder) -> io::Result<()> {
@@ -388,6 +407,7 @@ fn fresh(
 ) -> Result<(Isolate, u64), Failure> {
     let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
     let mut isolate = Isolate::new(base, heap_bytes, Box::new(Mute));
+    WATCHED.add(isolate.control());
     prepare(&mut isolate);
     let before = thread_cpu_ns();
     executor.block_on(isolate.load(function))?;
@@ -512,7 +532,7 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
     }
     let function = Arc::new(Function::with_artifact(order.spec.clone(), artifact));
     let _anchor = Isolate::new(base, 32 << 20, Box::new(Mute));
-    let restore = || Isolate::restore(base, &function, Box::new(Mute));
+    let restore = || Isolate::restore(base, &function, Box::new(Mute)).inspect(|made| WATCHED.add(made.control()));
     let mut isolate = match restore() {
         Ok(isolate) => isolate,
         Err(reason) => return Ok(StepReport::Unfit(reason.to_owned())),
