@@ -30,8 +30,8 @@ use crate::snapshot::artifact::{Artifact, source_digest};
 use crate::snapshot::caches;
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
-use governor::Wake;
 pub use governor::Watched;
+use governor::{Memory, Wake};
 use isle_wire::{
     CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind,
 };
@@ -56,6 +56,9 @@ pub struct Cell {
     /// The base snapshot's file name: what artifacts must have been made on.
     base_name: String,
     anchor: OnceLock<Thread>,
+    memory: Memory,
+    /// Whether isolates have ended whose memory is still kept for others.
+    kept_back: AtomicBool,
     outbox: Arc<Outbox>,
     begun: Begun,
     outgoing: Outgoing,
@@ -107,6 +110,8 @@ fn live() -> io::Result<()> {
         base,
         base_name,
         anchor: OnceLock::new(),
+        memory: Memory::open()?,
+        kept_back: AtomicBool::new(false),
         outbox,
         begun,
         outgoing: Outgoing::default(),
@@ -147,9 +152,14 @@ fn confine(config: &CellConfig) -> io::Result<()> {
 /// (the anchor not counted) set aside for code.
 fn limit_memory(config: &CellConfig, isolates: u32) -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
-    let bytes = |isolates: u32| (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64;
-    setrlimit(Resource::RLIMIT_DATA, bytes(isolates), bytes(config.isolates_max.max(isolates)))?;
+    let hard = memory_limit(config, config.isolates_max.max(isolates));
+    setrlimit(Resource::RLIMIT_DATA, memory_limit(config, isolates), hard)?;
     Ok(())
+}
+
+/// The limit with so many isolates, in bytes.
+fn memory_limit(config: &CellConfig, isolates: u32) -> u64 {
+    (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64
 }
 
 /// An isolate that lives as long as the process, on a thread that does nothing but give memory back
@@ -163,9 +173,9 @@ fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
         let console = console::Console::new(anchored.outbox.clone());
         let mut anchor = Isolate::new(anchored.base, 16 << 20, Box::new(console::Sink(console)));
         let _ = made.send(());
-        platform::set_urgency(platform::Urgency::Background);
         loop {
             std::thread::park();
+            anchored.kept_back.store(false, Ordering::Release);
             anchor.collect();
             platform::give_back_memory();
         }

@@ -242,7 +242,10 @@ impl Isolate {
 
     /// Collects garbage and lets go of memory that is kept for later.
     pub fn collect(&mut self) {
-        self.runtime.v8_isolate().low_memory_notification();
+        let isolate = self.runtime.v8_isolate();
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
+        isolate.low_memory_notification();
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::None);
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {
