@@ -17,6 +17,9 @@
 //! | respond | [`respond`] | `invalid_response`, when a cell sends what is no HTTP |
 //! | account | [`account`], [`metrics`], [`logs`] | |
 //!
+//! What functions themselves ask of others leaves through [`egress`], the one room that resolves names
+//! and connects for them.
+//!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
 //! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
 //! to it, [`config`] is the operator's word, and [`node`] starts and stops all of it.
@@ -30,6 +33,7 @@ pub mod cells;
 pub mod config;
 pub mod control;
 pub mod dispatch;
+pub mod egress;
 pub mod logs;
 pub mod metrics;
 pub mod node;

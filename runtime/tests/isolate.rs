@@ -63,6 +63,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         modules,
         env: BTreeMap::new(),
         limits,
+        egress_allow: None,
     }
 }
 

@@ -13,12 +13,14 @@
 //! no body goes on while more than [`OUT_BYTES_HIGH`] wait to be written; bodies obey the window.
 //! What is appended regardless (cancel, credit, ping) is a few bytes per invocation.
 
+mod fetches;
 mod tasks;
 
 pub use tasks::ReadEnd;
 
 use super::invocation::Invocation;
 use super::slots::{NoSlot, Slots};
+use crate::egress::{Egress, Underway};
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use bytes::{Bytes, BytesMut};
@@ -50,6 +52,8 @@ pub struct Begin<'a> {
     pub deadline: Instant,
     /// The body, or `None` when it follows in pieces.
     pub body: Option<&'a [u8]>,
+    /// How deep in a chain of functions that call each other it is; 0 for a stranger's.
+    pub depth: u8,
 }
 
 /// Why an invocation was not begun.
@@ -87,6 +91,8 @@ pub struct Link {
     drained: Notify,
     board: Board,
     console: Arc<LogBus>,
+    egress: Option<Arc<Egress>>,
+    underway: Underway,
     /// Nobody's console: the function is only being tried.
     muted: AtomicBool,
     epoch: Instant,
@@ -127,6 +133,7 @@ impl Link {
         socket: std::os::unix::net::UnixStream,
         board: Board,
         console: Arc<LogBus>,
+        egress: Option<Arc<Egress>>,
         config: &CellConfig,
     ) -> std::io::Result<Started> {
         socket.set_nonblocking(true)?;
@@ -140,6 +147,8 @@ impl Link {
             drained: Notify::new(),
             board,
             console,
+            egress,
+            underway: Underway::default(),
             muted: AtomicBool::new(false),
             epoch: Instant::now(),
             pong: AtomicU32::new(0),
@@ -178,7 +187,7 @@ impl Link {
         if out.buffer.len() > OUT_BYTES_HIGH {
             return Err(NotBegun::Congested);
         }
-        let id = match lock(&self.slots).insert(begin.request_id, deadline_ms) {
+        let id = match lock(&self.slots).insert_at(begin.depth, begin.request_id, deadline_ms) {
             Ok(id) => id,
             Err(NoSlot::Full) => return Err(NotBegun::Full),
             Err(NoSlot::Closed) => return Err(NotBegun::Closed),
@@ -280,6 +289,7 @@ impl Link {
 
     /// The cell's process has ended and what it sent was read: the rest of its invocations is lost.
     pub(super) fn lose_all(&self) {
+        self.underway.cancel_all();
         let wakers = lock(&self.slots).lose_all();
         wakers.into_iter().for_each(std::task::Waker::wake);
         self.drained.notify_waiters();

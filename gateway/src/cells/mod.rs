@@ -27,6 +27,7 @@ pub(crate) mod fake;
 #[cfg(test)]
 mod tests;
 
+use crate::egress::Egress;
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use group::{Backoff, Group};
@@ -62,6 +63,8 @@ pub struct Settings {
     /// A group's cell that ran nothing for this long is ended. 10 min by default: it keeps some
     /// MiB, and a spare takes its place at once when it is needed.
     pub cell_idle: Duration,
+    /// Who makes functions' requests; without it they are refused.
+    pub egress: Option<Arc<Egress>>,
 }
 
 impl Settings {
@@ -73,6 +76,7 @@ impl Settings {
             heartbeat_timeout: Duration::from_secs(10),
             start_timeout: Duration::from_secs(20),
             cell_idle: Duration::from_secs(600),
+            egress: None,
         }
     }
 }
@@ -351,6 +355,11 @@ impl Cells {
     /// Whether enough cells are ready to serve.
     pub fn is_ready(&self) -> bool {
         self.inner.settings.spare_cells == 0 || self.inner.started.load(Ordering::Relaxed) > 0
+    }
+
+    /// Who makes functions' requests.
+    pub fn egress(&self) -> Option<&Arc<Egress>> {
+        self.inner.settings.egress.as_ref()
     }
 
     /// The cells that run now.

@@ -80,7 +80,7 @@ impl Cell {
     pub(super) fn adopt(new: NewCell, inner: &Arc<Inner>) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
         let NewCell { socket, board, process, stderr } = new;
         let Started { link, reader, writer, ready } =
-            Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
+            Link::start(socket, board, inner.console.clone(), inner.settings.egress.clone(), &inner.settings.cell)?;
         let cell = Arc::new(Cell {
             link,
             pid: process.id(),

@@ -15,6 +15,7 @@ fn cells(settings: Settings, script: impl Fn(FakeCell) + Send + Sync + 'static) 
 
 fn begin(function: &Arc<FunctionVersion>) -> Begin<'_> {
     Begin {
+        depth: 0,
         function,
         request_id: Bytes::from_static(b"request"),
         wall_ms: 1_000,

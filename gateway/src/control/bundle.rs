@@ -23,6 +23,8 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 pub struct Bundle {
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress_allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,7 +151,7 @@ impl Bundle {
             let manifest::Function { entry, limits, env, .. } = function;
             functions.insert(name, Function { entry, routes, limits, env });
         }
-        Ok(Bundle { functions, files })
+        Ok(Bundle { functions, files, egress_allow: manifest.egress_allow })
     }
 
     /// The canonical form.
@@ -192,6 +194,7 @@ impl Bundle {
                 modules: modules.clone(),
                 env: function.env.clone(),
                 limits: manifest::lowered(&function.limits, caps),
+                egress_allow: self.egress_allow.clone(),
             };
             let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
             if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {

@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
 use isle_wire::Limits;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub const ROUTES_MAX: usize = 300;
 pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
+/// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
+pub const EGRESS_RULES_MAX: usize = 200;
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +33,8 @@ pub struct Manifest {
     pub app_line: usize,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
+    /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// One function as the manifest has it.
@@ -153,7 +158,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions) = (None, None);
+        let (mut app, mut functions, mut egress_allow) = (None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -164,14 +169,40 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app` or `functions`")),
+                "egress" => egress_allow = self.egress(value)?,
+                other => return Err(self.unknown(key.span().start, other, "`app`, `functions` or `egress`")),
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions })
+        Ok(Manifest { app, app_line, functions, egress_allow })
+    }
+
+    fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
+        let mut allow = None;
+        for (key, value) in self.table("egress", value)? {
+            let inner = format!("egress.{}", key.get_ref());
+            if key.get_ref() != "allow" {
+                return Err(self.unknown(key.span().start, &inner, "`allow`"));
+            }
+            let expected = "an array of strings like \"api.example.com\"";
+            let list = value.get_ref().as_array().ok_or_else(|| self.wrong_type(&inner, value, expected))?;
+            let mut rules = Vec::new();
+            for rule in list.iter() {
+                let (at, text) = (rule.span().start, self.string(&inner, rule)?);
+                HostPattern::parse(text)
+                    .map_err(|why| self.error(at, &inner, format!("`{text}` {why}, {}", host::EXPECTED)))?;
+                rules.push(text.to_owned());
+            }
+            if rules.len() > EGRESS_RULES_MAX {
+                let message = format!("has {} rules, expected at most {EGRESS_RULES_MAX}", rules.len());
+                return Err(self.error(value.span().start, &inner, message));
+            }
+            allow = Some(rules);
+        }
+        Ok(allow)
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {

@@ -23,6 +23,7 @@ mod resident;
 mod spares;
 mod version;
 
+use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
 use bodies::{Incoming, Outgoing, Piece};
@@ -48,6 +49,7 @@ pub struct Cell {
     outbox: Arc<Outbox>,
     begun: Begun,
     outgoing: Outgoing,
+    fetches: Arc<Fetches>,
     versions: RwLock<HashMap<u32, Arc<Version>>>,
     books: spares::Books,
     watched: Watched,
@@ -92,6 +94,7 @@ fn live() -> io::Result<()> {
     let cell = Arc::new(Cell {
         config,
         base,
+        fetches: Fetches::new(outbox.clone()),
         outbox,
         begun,
         outgoing: Outgoing::default(),
@@ -241,6 +244,7 @@ impl Reader {
             Frame::Unload { version } => self.unload(version),
             Frame::Check { version } => self.check(version),
             Frame::Evict { version } => self.evict(version),
+            Frame::Fetch { id, frame } => self.cell.fetches.take(id, frame),
             Frame::Ping(number) => self.cell.outbox.append(|out| Frame::Pong(number).encode(out)),
             // What only a cell says, a gateway does not.
             Frame::Configure(_)

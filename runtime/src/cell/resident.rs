@@ -90,6 +90,9 @@ pub fn run(
 ) {
     let Assignment { version, kind, since, check } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
+    if let Some(outbound) = isolate.outbound() {
+        outbound.assign(version.number, version.limits());
+    }
     let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
     let loaded = executor.block_on(async {
         match tokio::time::timeout(wall, isolate.load(&version.function)).await {
@@ -419,6 +422,9 @@ impl Resident {
     /// Appends the end of an invocation to what goes out at the next flush.
     fn send(&mut self, id: u32, result: Result<&Reply, &Failure>, start: StartKind, timing: Timing) {
         self.console.forget(id);
+        if let Some(outbound) = self.isolate.outbound() {
+            outbound.forget(id);
+        }
         self.cell.ended(1);
         let out = &mut self.finished;
         match result {

@@ -7,6 +7,7 @@ use super::console::{Console, Sink};
 use super::resident::{self, Assignment};
 use super::version::Version;
 use super::{Cell, pool};
+use crate::egress::Outbound;
 use crate::isolate::Isolate;
 use isle_wire::{Frame, Limits, Outcome, StartKind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -165,7 +166,8 @@ impl Cell {
             let Ok(executor) = executor else { return };
             let entered = executor.enter();
             let console = Console::new(cell.outbox.clone());
-            let isolate = Isolate::new(cell.base, heap_bytes, Box::new(Sink(console.clone())));
+            let mut isolate = Isolate::new(cell.base, heap_bytes, Box::new(Sink(console.clone())));
+            isolate.connect(Outbound::new(cell.fetches.clone()));
             cell.watched.add(isolate.control());
             if let Some(sender) = announce {
                 let mut books = cell.books.open();

@@ -7,11 +7,13 @@
 //! indices of the references the same in a snapshot that is made on top of another: deno_core's
 //! own way would lose them there.
 //!
-//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
-//! registered: a cell has no network, and an op that is not there cannot be reached.
+//! Of deno_fetch only scripts are used. Its ops are not registered: a cell has no network, and an op
+//! that is not there cannot be reached. Two of the same names ask the gateway instead
+//! ([`crate::egress`]).
 
 mod ops;
 
+use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
@@ -26,7 +28,10 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
+deno_core::extension!(
+    isle_ops,
+    ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random, op_fetch, op_fetch_send],
+);
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.

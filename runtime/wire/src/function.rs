@@ -55,6 +55,10 @@ pub struct FunctionSpec {
     pub env: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Limits,
+    /// Hosts that it may fetch from, as the manifest's `[egress] allow` has them; `None`: wherever
+    /// the node lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// What a cell is told first.
