@@ -35,8 +35,10 @@ pub struct Seen {
     pub received: AtomicU64,
     /// Requests to `/hang` and `/endless` that were given up by the other side.
     pub given_up: AtomicU64,
-    /// Lets `/slow-sink` read on, and `/two-pieces` write on.
+    /// Lets `/two-pieces` write on.
     pub go: Notify,
+    /// Lets `/slow-sink` read on.
+    pub read_on: Notify,
 }
 
 /// A running stand-in; it ends with the value.
@@ -105,6 +107,11 @@ impl StandIn {
             }
         });
         StandIn { addr, seen, _runtime: runtime }
+    }
+
+    /// Connections that came.
+    pub fn connections(&self) -> u64 {
+        self.seen.connections.load(Ordering::Relaxed)
     }
 
     pub fn url(&self, path: &str) -> String {
@@ -194,6 +201,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
             response = response.header("location", get("to").unwrap_or("/hello"));
             response.body(full("moved"))
         }
+        "/around" => response.status(302).header("location", "/around").body(full("")),
         "/status" => response.header("x-status", "yes").body(full("")),
         "/gzip" | "/lie" => {
             let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
@@ -254,7 +262,7 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
         }
         // Reads nothing until it is told to, then all of it.
         "/slow-sink" => {
-            seen.go.notified().await;
+            seen.read_on.notified().await;
             let mut body = request.into_body();
             let mut length = 0;
             while let Some(Ok(frame)) = body.frame().await {

@@ -27,7 +27,7 @@ use bytes::{Bytes, BytesMut};
 use isle_wire::{Board, CellConfig, CellStats, Frame, LoadReply};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
@@ -71,6 +71,7 @@ pub enum NotBegun {
 struct Outgoing {
     buffer: BytesMut,
     loaded: HashMap<u32, Arc<FunctionVersion>>,
+    retired: Vec<Weak<FunctionVersion>>,
 }
 
 /// What the cell says of itself, and who waits to hear it.
@@ -194,7 +195,7 @@ impl Link {
         };
         let idle = out.buffer.is_empty();
         let version = number(begin.function);
-        let Outgoing { buffer, loaded } = &mut *out;
+        let Outgoing { buffer, loaded, .. } = &mut *out;
         loaded.entry(version).or_insert_with(|| {
             Frame::Load { version, spec: begin.function.spec_json.clone() }.encode(buffer);
             begin.function.clone()
@@ -240,11 +241,12 @@ impl Link {
     pub(super) fn unload(&self, keep: impl Fn(&FunctionVersion) -> bool) -> usize {
         let mut out = lock(&self.out);
         let idle = out.buffer.is_empty();
-        let Outgoing { buffer, loaded } = &mut *out;
+        let Outgoing { buffer, loaded, retired } = &mut *out;
         loaded.retain(|version, function| {
             let keep = keep(function);
             if !keep {
                 Frame::Unload { version: *version }.encode(buffer);
+                Outgoing::retire(retired, function);
             }
             keep
         });

@@ -15,8 +15,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 use tokio::task::AbortHandle;
 
-/// Fetches that one cell may have under way or waiting. 4,096: as many as it may have invocations.
-const UNDERWAY_MAX: usize = 4_096;
+/// Fetches that one cell may have under way or waiting. 2,048: with the whole small body that each may
+/// have come with, 128 MiB.
+const UNDERWAY_MAX: usize = 2_048;
 /// Bytes taken before the cell is told: a quarter of the window.
 const CREDIT_STEP: usize = WINDOW_BYTES / 4;
 
@@ -72,7 +73,8 @@ pub struct Exchange {
 
 #[derive(Debug)]
 struct State {
-    /// Request body bytes that came and were not taken.
+    /// Request body bytes that may be here, and those that are.
+    window: usize,
     body: BytesMut,
     ended: bool,
     taken: Option<Waker>,
@@ -90,6 +92,7 @@ impl Exchange {
     /// Nothing has come yet.
     pub fn new(id: u32, link: &Arc<Link>) -> Arc<Exchange> {
         let state = State {
+            window: 0,
             body: BytesMut::new(),
             ended: false,
             taken: None,
@@ -105,7 +108,7 @@ impl Exchange {
     /// A piece of the request's body. `false`: more than the cell had credit for.
     pub fn body(&self, last: bool, data: &[u8]) -> bool {
         let mut state = lock(&self.state);
-        if state.ended || state.body.len() + data.len() > WINDOW_BYTES {
+        if state.ended || state.body.len() + data.len() > state.window {
             return false;
         }
         state.body.extend_from_slice(data);
@@ -114,6 +117,18 @@ impl Exchange {
         drop(state);
         waker.into_iter().for_each(Waker::wake);
         true
+    }
+
+    /// The request has its turn: its body may come.
+    pub fn open(&self) {
+        lock(&self.state).window = WINDOW_BYTES;
+        self.tell(FetchFrame::Credit(WINDOW_BYTES as u32));
+    }
+
+    fn tell(&self, frame: FetchFrame) {
+        if let Some(link) = self.link.upgrade() {
+            link.send_fetch(self.id, frame);
+        }
     }
 
     /// The cell took this many bytes of the response's body.
@@ -172,10 +187,8 @@ impl Exchange {
         let credit =
             if state.uncredited >= CREDIT_STEP && !state.ended { std::mem::take(&mut state.uncredited) } else { 0 };
         drop(state);
-        if credit > 0
-            && let Some(link) = self.link.upgrade()
-        {
-            link.send_fetch(self.id, FetchFrame::Credit(credit as u32));
+        if credit > 0 {
+            self.tell(FetchFrame::Credit(credit as u32));
         }
         Poll::Ready(Ok(Some(piece)))
     }

@@ -31,6 +31,8 @@ pub mod host;
 mod run;
 mod target;
 mod tenant;
+#[cfg(test)]
+mod tests;
 
 pub use connector::{Net, RootsError, SystemNet, tls_settings};
 pub use exchange::{Underway, UploadBody};

@@ -4,7 +4,8 @@
 use super::exchange::{Exchange, UploadBody};
 use super::failure::{Failure, HOPS_MAX, Refused};
 use super::target::{Target, Way};
-use super::{Egress, Hops, PerFunction, fields};
+use super::tenant::Tenant;
+use super::{Egress, Hops, fields};
 use crate::accept::{Peer, ReplyBody};
 use crate::cells::link::Link;
 use crate::metrics::FunctionMetrics;
@@ -19,7 +20,7 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 
 /// A fetch as its cell asks for it.
@@ -202,19 +203,24 @@ impl Fetch {
         let way = self.egress.shared.rules.judge(&target, own.allow.as_deref())?;
         let request = self.http_request(&target)?;
         let is_head = *request.method() == Method::HEAD;
-        let _turn = self.turn(&own).await?;
+        let tenant = self.egress.tenant(&self.function.spec.tenant, Instant::now());
+        let _turn = self.turn(&own.in_flight).await?;
+        let _tenants_turn = self.turn(&tenant.in_flight).await?;
+        if self.request.body_follows {
+            self.exchange.open();
+        }
         let response = match way {
             Way::Inside => self.inside(&target, request).await?,
-            Way::Public | Way::Open => self.outside(request).await?,
+            Way::Public | Way::Open => self.outside(&tenant, request).await?,
         };
         self.account.head = Some(self.account.asked.elapsed());
         self.hand_over(response, is_head).await
     }
 
-    /// Waits for a place among the function's requests.
-    async fn turn(&self, own: &PerFunction) -> Result<OwnedSemaphorePermit, Failure> {
+    /// Waits for a place among the function's, or its tenant's, requests.
+    async fn turn(&self, in_flight: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failure> {
         let deadline = self.account.asked + self.patience();
-        match timeout_at(deadline.into(), own.in_flight.clone().acquire_owned()).await {
+        match timeout_at(deadline.into(), in_flight.clone().acquire_owned()).await {
             Ok(Ok(permit)) => Ok(permit),
             Ok(Err(_)) => Err(Failure::Aborted),
             Err(_) => Err(Failure::Late("waiting for the function's other requests", self.limit_ms())),
@@ -233,8 +239,13 @@ impl Fetch {
         } else {
             UploadBody::Whole((!body.is_empty()).then_some(body))
         };
+        let empty = body.is_end_stream();
         let mut request = Request::new(body);
         *request.headers_mut() = fields::outbound(&self.request.headers)?;
+        if empty && matches!(method, Method::POST | Method::PUT) {
+            // Servers may take the lack of a length for the lack of a body that was meant to come.
+            request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from_static("0"));
+        }
         *request.method_mut() = method;
         *request.uri_mut() = target.uri.clone();
         Ok(request)
@@ -258,8 +269,7 @@ impl Fetch {
         }
     }
 
-    async fn outside(&self, request: Request<UploadBody>) -> Result<Response<Reply>, Failure> {
-        let tenant = self.egress.tenant(&self.function.spec.tenant, Instant::now());
+    async fn outside(&self, tenant: &Tenant, request: Request<UploadBody>) -> Result<Response<Reply>, Failure> {
         let pool = tenant.pool();
         let response = self.head(pool.request(request)).await?.map_err(|error| cause(&error))?;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -279,7 +289,7 @@ impl Fetch {
         let host = HeaderValue::from_str(authority).map_err(|_| Refused::Url("is malformed"))?;
         request.headers_mut().insert(header::HOST, host);
         if let Some(length) = request.body().size_hint().exact()
-            && (length > 0 || matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH))
+            && length > 0
         {
             request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }

@@ -23,6 +23,9 @@ const IDLE: Duration = Duration::from_secs(30);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// Names of one tenant being resolved at one time.
 const LOOKUPS_MAX: usize = 8;
+/// Requests of one tenant at one time, all its functions together. 512: with the bodies that may wait
+/// here for each, both ways, 256 MiB.
+const IN_FLIGHT_MAX: usize = 512;
 /// The longest response head, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most header fields of a response.
@@ -33,6 +36,12 @@ pub struct Usage {
     open: AtomicUsize,
     /// Turns to resolve a name.
     pub(super) lookups: Semaphore,
+}
+
+impl Default for Usage {
+    fn default() -> Usage {
+        Usage { open: AtomicUsize::new(0), lookups: Semaphore::new(LOOKUPS_MAX) }
+    }
 }
 
 impl Usage {
@@ -57,6 +66,8 @@ type Pool = Client<Connector, UploadBody>;
 pub struct Tenant {
     connector: Connector,
     usage: Arc<Usage>,
+    /// Turns to make a request.
+    pub(super) in_flight: Arc<Semaphore>,
     pool: Mutex<Pool>,
     used: Mutex<Instant>,
 }
@@ -64,9 +75,10 @@ pub struct Tenant {
 impl Tenant {
     /// Nothing open yet.
     pub fn new(shared: Arc<Shared>, now: Instant) -> Tenant {
-        let usage = Arc::new(Usage { open: AtomicUsize::new(0), lookups: Semaphore::new(LOOKUPS_MAX) });
+        let usage = Arc::new(Usage::default());
         let connector = Connector::new(shared, usage.clone());
-        Tenant { pool: Mutex::new(pool(&connector)), connector, usage, used: Mutex::new(now) }
+        let in_flight = Arc::new(Semaphore::new(IN_FLIGHT_MAX));
+        Tenant { pool: Mutex::new(pool(&connector)), connector, usage, in_flight, used: Mutex::new(now) }
     }
 
     /// Notes that it fetches.

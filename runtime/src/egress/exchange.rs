@@ -73,8 +73,8 @@ impl Fetches {
                 break id;
             }
         };
-        let state = State { credit: WINDOW_BYTES, ..State::default() };
-        let exchange = Arc::new(Exchange { id, state: Mutex::new(state) });
+        // Without credit for a body: the gateway gives it when the request has its turn.
+        let exchange = Arc::new(Exchange { id, state: Mutex::default() });
         known.insert(id, exchange.clone());
         drop(known);
         self.sink.send(&Frame::Fetch { id, frame: FetchFrame::Request(request) });
@@ -292,7 +292,9 @@ mod tests {
     #[tokio::test]
     async fn a_writer_waits_for_credit_and_is_woken() {
         let (_sent, fetches, call, id) = asked();
-        call.send_body(vec![0; WINDOW_BYTES].into(), false);
+        assert!(now(|cx| call.poll_credit(cx)).is_pending());
+        fetches.take(id, FetchFrame::Credit(9));
+        call.send_body(vec![0; 9].into(), false);
         assert!(now(|cx| call.poll_credit(cx)).is_pending());
         let other = fetches.clone();
         let thread = std::thread::spawn(move || other.take(id, FetchFrame::Credit(5)));

@@ -10,7 +10,8 @@
 //! ```
 //!
 //! Ids are the cell's, one number space of its own, and are not used again while the exchange is
-//! known to either side. Bodies obey [`crate::WINDOW_BYTES`] as those of invocations do.
+//! known to either side. Bodies obey [`crate::WINDOW_BYTES`] as those of invocations do, but a cell has
+//! no credit for a request's body until the gateway gives it: the request may have to wait its turn.
 
 use crate::codec::{Reader, WireError, Writer};
 use bytes::{Bytes, BytesMut};

@@ -1,10 +1,25 @@
 //! What a link does for its cell's own requests: hands them to [`crate::egress`] and back.
 
-use super::{Link, lock};
+use super::{Link, OUT_BYTES_HIGH, Outgoing, lock, number};
 use crate::cells::slots::Breach;
 use crate::egress::{Asked, Underway, start};
+use crate::route::FunctionVersion;
 use isle_wire::{FetchFrame, Frame};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
+
+impl Outgoing {
+    /// Remembers a version that is unloaded: its last invocations may still ask for something.
+    pub(super) fn retire(retired: &mut Vec<Weak<FunctionVersion>>, function: &Arc<FunctionVersion>) {
+        // Who has a request in flight holds its version.
+        retired.retain(|known| known.strong_count() > 0);
+        retired.push(Arc::downgrade(function));
+    }
+
+    fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
+        let retired = || self.retired.iter().filter_map(Weak::upgrade).find(|known| number(known) == version);
+        self.loaded.get(&version).cloned().or_else(retired)
+    }
+}
 
 impl Link {
     /// The cell's requests under way.
@@ -22,7 +37,12 @@ impl Link {
     pub(super) fn take_fetch(self: &Arc<Self>, id: u32, frame: FetchFrame) -> Result<(), Breach> {
         match frame {
             FetchFrame::Request(request) => {
-                let function = lock(&self.out).loaded.get(&request.version).cloned();
+                let out = lock(&self.out);
+                if out.buffer.len() > 2 * OUT_BYTES_HIGH {
+                    return Err(Breach("it asks and does not listen to the answers"));
+                }
+                let function = out.function(request.version);
+                drop(out);
                 let (Some(egress), Some(function)) = (&self.egress, function) else {
                     let message = "fetch failed: outbound requests are not available".to_owned();
                     self.send_fetch(id, FetchFrame::Failed(message));
