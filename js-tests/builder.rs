@@ -118,6 +118,25 @@ fn state_and_secrets_of_the_warm_up_call_are_left_out() {
 }
 
 #[test]
+fn a_function_that_fetches_keeps_its_answers_out_of_snapshots() {
+    let at_start = "const config = await (await fetch('http://config.test/')).json();\n\
+                    export const handler = () => config;";
+    let report = build(at_start, &[]);
+    assert_eq!((report.outcome, report.plan), (Outcome::Ok, StartKind::Source), "{report:?}");
+    assert!(report.failure.is_none(), "it may well start where there is a network: {report:?}");
+    assert_eq!(report.snapshot_refused.as_deref(), Some("start-up uses fetch"));
+    let caught = "const config = await fetch('http://config.test/').catch((error) => error.message);\n\
+                  export const handler = () => config;";
+    let report = build(caught, &[]);
+    assert_eq!((report.outcome, report.plan), (Outcome::Ok, StartKind::Pooled), "{report:?}");
+    assert_eq!(report.snapshot_refused.as_deref(), Some("start-up uses fetch"));
+    let caching = "let config; export const handler = async () => { \
+                   config ??= await fetch('http://config.test/').catch((error) => error.message); return config; };";
+    let report = build(caching, &[]);
+    assert!(report.snapshot_us.is_some() && !report.warmed_up, "{report:?}");
+}
+
+#[test]
 fn a_module_that_does_not_start_is_reported_with_its_place() {
     let report = build("export const a = 1;\nconst = 2;", &[]);
     assert_eq!(report.outcome, Outcome::StartupFailed);

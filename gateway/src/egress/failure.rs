@@ -13,7 +13,7 @@ pub enum Refused {
     Disabled,
     /// The URL is none that can be fetched: what is wrong with it.
     Url(&'static str),
-    /// A header field or the method is malformed.
+    /// A header field or the method is none: which, and what is wrong with it.
     Malformed(&'static str),
     /// Not on the app's list.
     NotAllowed(String),
@@ -51,7 +51,7 @@ impl fmt::Display for Refused {
         match self {
             Refused::Disabled => f.write_str("outbound requests are turned off on this node"),
             Refused::Url(why) => write!(f, "the URL {why}"),
-            Refused::Malformed(what) => write!(f, "{what} is malformed"),
+            Refused::Malformed(what) => f.write_str(what),
             Refused::NotAllowed(host) => write!(f, "{host} is not in the app's list `[egress] allow`"),
             Refused::Port(port) => {
                 write!(

@@ -21,12 +21,14 @@ const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("Isle/", env!("
 pub fn outbound(given: &[(Bytes, Bytes)]) -> Result<HeaderMap, Refused> {
     let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
     if given.len() > FIELDS_MAX || bytes > BYTES_MAX {
-        return Err(Refused::Malformed("the list of header fields is too long, so it"));
+        return Err(Refused::Malformed("it has too many header fields, or too long ones"));
     }
     let mut fields = HeaderMap::with_capacity(given.len() + 2);
     for (name, value) in given {
-        let name = HeaderName::from_bytes(name).map_err(|_| Refused::Malformed("a header field's name"))?;
-        let value = HeaderValue::from_bytes(value).map_err(|_| Refused::Malformed("a header field's value"))?;
+        let name =
+            HeaderName::from_bytes(name).map_err(|_| Refused::Malformed("the name of a header field is malformed"))?;
+        let value = HeaderValue::from_bytes(value)
+            .map_err(|_| Refused::Malformed("the value of a header field is malformed"))?;
         if is_ours(&name) {
             continue;
         }

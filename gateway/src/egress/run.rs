@@ -23,6 +23,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{timeout, timeout_at};
 
+/// The source address of a function's request inside the node: RFC 7600's dummy, which nobody can
+/// take for a neighbour that is to be trusted.
+const NOBODY: Ipv4Addr = Ipv4Addr::new(192, 0, 0, 8);
+
 /// A fetch as its cell asks for it.
 pub struct Asked {
     /// The link it came by.
@@ -228,9 +232,9 @@ impl Fetch {
     }
 
     fn http_request(&mut self, target: &Target) -> Result<Request<UploadBody>, Refused> {
-        let method = Method::from_bytes(&self.request.method).map_err(|_| Refused::Malformed("the method"))?;
+        let method = Method::from_bytes(&self.request.method).map_err(|_| Refused::Malformed("the method is none"))?;
         if matches!(method, Method::CONNECT | Method::TRACE) {
-            return Err(Refused::Malformed("the method"));
+            return Err(Refused::Malformed("the method is none that a function may use"));
         }
         let body = std::mem::take(&mut self.request.body);
         let body = if self.request.body_follows {
@@ -254,7 +258,7 @@ impl Fetch {
     /// A response's head, within the time limit; sending the request on counts as going on.
     async fn head<T>(&self, response: impl Future<Output = T>) -> Result<T, Failure> {
         tokio::pin!(response);
-        let mut deadline = Instant::now() + self.patience();
+        let mut deadline = self.account.asked + self.patience();
         loop {
             match timeout_at(deadline.into(), &mut response).await {
                 Ok(response) => return Ok(response),
@@ -296,7 +300,7 @@ impl Fetch {
         let path = target.uri.path_and_query().map_or("/", |path| path.as_str());
         *request.uri_mut() = path.parse().map_err(|_| Refused::Url("is malformed"))?;
         request.extensions_mut().insert(Hops(self.depth + 1));
-        let peer = Peer { addr: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), tls: target.tls };
+        let peer = Peer { addr: SocketAddr::from((NOBODY, 0)), tls: target.tls };
         let response = self.head(inside.answer(peer, request)).await?;
         Ok(response.map(Reply::Inside))
     }

@@ -26,6 +26,10 @@ const LOOKUPS_MAX: usize = 8;
 /// Requests of one tenant at one time, all its functions together. 512: with the bodies that may wait
 /// here for each, both ways, 256 MiB.
 const IN_FLIGHT_MAX: usize = 512;
+/// Bytes of one response on a shared connection that may wait for their reader, and of all of them: so
+/// many readers may dawdle before the others of the connection have to wait.
+const STREAM_WINDOW: u32 = 256 << 10;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 /// The longest response head, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Most header fields of a response.
@@ -111,6 +115,8 @@ fn pool(connector: &Connector) -> Pool {
         .http1_max_buf_size(HEAD_BYTES_MAX)
         .http1_max_headers(FIELDS_MAX)
         .http2_max_header_list_size(HEAD_BYTES_MAX as u32)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
         .http2_keep_alive_interval(KEEP_ALIVE)
         .build(connector.clone())
 }

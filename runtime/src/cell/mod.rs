@@ -26,6 +26,7 @@ mod version;
 use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
+use crate::snapshot::caches;
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
@@ -36,6 +37,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -88,6 +90,7 @@ fn live() -> io::Result<()> {
         return Err(io::Error::other("the gateway speaks another protocol: was the binary replaced?"));
     }
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
+    caches::use_for(Path::new(&config.base_snapshot));
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

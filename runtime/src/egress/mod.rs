@@ -24,4 +24,4 @@ mod response;
 mod upload;
 
 pub use exchange::{Fetches, FrameSink};
-pub use ops::Outbound;
+pub use ops::{Outbound, asked_in_vain};

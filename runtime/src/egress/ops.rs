@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Invocations whose count outlives them, at most: those that fetched after their own end.
 const COUNTS_MAX: usize = 4_096;
@@ -79,6 +80,15 @@ impl Outbound {
         *count += 1;
         Ok(())
     }
+}
+
+/// Whether some isolate of this process asked for what only a connected one has.
+static ASKED_IN_VAIN: AtomicBool = AtomicBool::new(false);
+
+/// Whether a function of this process tried to fetch without a way to the gateway: what a builder
+/// sees of it then says little about how it starts where there is one.
+pub fn asked_in_vain() -> bool {
+    ASKED_IN_VAIN.load(Ordering::Relaxed)
 }
 
 /// A request that was made and whose response somebody will wait for.
@@ -146,6 +156,7 @@ pub fn op_fetch(
                 _ => None,
             };
             let Some(outbound) = state.try_borrow::<Rc<Outbound>>().cloned() else {
+                ASKED_IN_VAIN.store(true, Ordering::Relaxed);
                 let message = "fetch failed: there is no network while a function is being built; \
                                a request at the top level of a module is made when the function starts";
                 return Err(JsErrorBox::type_error(message));

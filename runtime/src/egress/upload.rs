@@ -28,8 +28,7 @@ pub async fn send(call: Rc<Call>, source: Source) {
             }
         }
         Source::Resource(resource) => {
-            loop {
-                let Some(room) = poll_fn(|cx| call.poll_credit(cx)).await else { break };
+            while let Some(room) = poll_fn(|cx| call.poll_credit(cx)).await {
                 match resource.clone().read(room.min(BODY_CHUNK_BYTES_MAX)).await {
                     Ok(piece) if piece.is_empty() => {
                         call.send_body(Bytes::new(), true);

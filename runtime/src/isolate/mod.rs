@@ -221,6 +221,23 @@ impl Isolate {
         self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "inventory", &[])).result
     }
 
+    /// Runs a script of ours to its end, promise and all.
+    ///
+    /// # Errors
+    /// What it threw.
+    pub async fn exercise(&mut self, script: &'static str) -> Result<(), String> {
+        let promise = self.runtime.execute_script("isle:exercise", script).map_err(|error| error.to_string())?;
+        let settled = self.runtime.resolve(promise);
+        let settled = self.runtime.with_event_loop_promise(settled, PollEventLoopOptions::default()).await;
+        settled.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Code caches of the platform's scripts that were compiled since [`ext::record`].
+    pub fn platform_caches(&mut self) -> Vec<(String, Vec<u8>)> {
+        deno_core::scope!(scope, &mut self.runtime);
+        ext::recorded_caches(scope)
+    }
+
     /// V8's code caches of the function's modules, with what has been compiled so far.
     pub fn code_caches(&mut self) -> Vec<(String, Vec<u8>)> {
         deno_core::scope!(scope, &mut self.runtime);

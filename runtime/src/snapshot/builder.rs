@@ -11,6 +11,8 @@
 //! refuses or answers differently means that the version has no snapshot; the reason is kept.
 
 use super::artifact::{self, Artifact};
+use super::caches;
+use crate::egress::asked_in_vain;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::event::EventBody;
@@ -132,6 +134,11 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         Ok(StepReport::Failed { outcome, detail }) => {
             let mut report = BuildReport::from_source(0);
             (report.outcome, report.failure) = (outcome, Some(detail));
+            return Ok(report);
+        }
+        Ok(StepReport::Unfit(reason)) => {
+            let mut report = BuildReport::from_source(0);
+            report.snapshot_refused = Some(reason);
             return Ok(report);
         }
         // It could not even be measured: source is what is left, and the cell's limits will tell.
@@ -263,6 +270,7 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     let task: Task = serde_json::from_str(&text).map_err(io::Error::other)?;
     let order = &task.order;
     let base = map_snapshot(&File::open(&order.base_snapshot)?)?;
+    caches::use_for(Path::new(&order.base_snapshot));
     confine(order)?;
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
@@ -355,7 +363,11 @@ fn fresh(
 
 fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
     let function = Arc::new(Function::from_source(order.spec.clone()));
-    let failed = |failure: Failure| StepReport::Failed { outcome: failure.outcome, detail: failure.detail };
+    let failed = |failure: Failure| match asked_in_vain() {
+        // A module that fetches while it is evaluated starts where there is a network, or fails there.
+        true => StepReport::Unfit("start-up uses fetch".to_owned()),
+        false => StepReport::Failed { outcome: failure.outcome, detail: failure.detail },
+    };
     let mut anchor = Isolate::new(base, 32 << 20, Box::new(Mute));
     let inventory = anchor.inventory().unwrap_or_default();
     let mut answers = Vec::new();
