@@ -17,7 +17,7 @@ impl Outgoing {
 
     fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
         let retired = || self.retired.iter().filter_map(Weak::upgrade).find(|known| number(known) == version);
-        self.loaded.get(&version).cloned().or_else(retired)
+        self.loaded.get(&version).map(|entry| entry.function().clone()).or_else(retired)
     }
 }
 
