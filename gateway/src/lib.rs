@@ -21,8 +21,10 @@
 //! and connects for them.
 //!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
-//! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
-//! to it, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and [`node`] starts and stops all of it.
+//! made when it is deployed, and [`cors`] answers browsers that only ask. Beside the path: [`control`]
+//! says what is deployed, [`admin`] is the door to it, `invoke` leads from there to a function without
+//! HTTP in between, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and
+//! [`node`] starts and stops all of it.
 #![forbid(unsafe_code)]
 
 pub mod accept;
@@ -33,8 +35,10 @@ pub mod artifacts;
 pub mod cells;
 pub mod config;
 pub mod control;
+pub mod cors;
 pub mod dispatch;
 pub mod egress;
+mod invoke;
 pub mod logs;
 pub mod metrics;
 pub mod node;

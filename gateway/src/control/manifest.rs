@@ -1,13 +1,15 @@
 //! `isle.toml`: what an app is made of. Everything wrong is said with the key, the line and what
 //! was expected; nothing unknown is skipped, since a misspelt limit would be no limit.
 
+mod contract;
 #[cfg(test)]
 mod tests;
 
 use super::warmup::{self, WarmUp};
+use crate::cors::Cors;
 use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::Limits;
+use isle_wire::{Contract, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -25,6 +27,10 @@ pub const PATH_BYTES_MAX: usize = 255;
 /// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
 pub const EGRESS_RULES_MAX: usize = 200;
 
+/// What a function's table may say, for messages.
+const FUNCTION_KEYS: &str =
+    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
+
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -34,6 +40,8 @@ pub struct Manifest {
     pub app_line: usize,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
+    /// Who in a browser may read what its functions answer, where they do not say so themselves.
+    pub cors: Option<Cors>,
     /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
     pub egress_allow: Option<Vec<String>>,
 }
@@ -51,6 +59,10 @@ pub struct Function {
     pub limits: Limits,
     /// Variables for the function.
     pub env: BTreeMap<String, String>,
+    /// How its handler is found and spoken to.
+    pub contract: Contract,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
     /// What its builder calls it with; `None` when the manifest does not say.
     pub warm_ups: Option<Vec<WarmUp>>,
 }
@@ -161,7 +173,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions, mut egress_allow) = (None, None, None);
+        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -172,15 +184,18 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
+                "cors" => cors = Some(self.cors("cors", value)?),
                 "egress" => egress_allow = self.egress(value)?,
-                other => return Err(self.unknown(key.span().start, other, "`app`, `functions` or `egress`")),
+                other => {
+                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                }
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions, egress_allow })
+        Ok(Manifest { app, app_line, functions, cors, egress_allow })
     }
 
     fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
@@ -238,6 +253,7 @@ impl<'t> Reader<'t> {
     ) -> Result<Function> {
         let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut limits = self.limits(key, None)?;
+        let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
             match part.get_ref().as_ref() {
@@ -246,11 +262,18 @@ impl<'t> Reader<'t> {
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
                 "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
-                _ => {
-                    let expected = "`entry`, `routes`, `limits`, `env` or `warmup`";
-                    return Err(self.unknown(part.span().start, &inner, expected));
+                "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
+                "handler" => contract.handler = self.handler_path(&inner, value)?,
+                "cors" => cors = Some(self.cors(&inner, value)?),
+                "binary_media_types" => {
+                    contract.binary_media_types = self.binary_media_types(&inner, value)?;
+                    binary_at = Some((inner, part.span().start));
                 }
+                _ => return Err(self.unknown(part.span().start, &inner, FUNCTION_KEYS)),
             }
+        }
+        if let (Some((key, at)), true) = (binary_at, contract.payload_format != PayloadFormat::Rest) {
+            return Err(self.error(at, &key, "is expected only beside `payload_format = \"rest\"`"));
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
         let (entry, entry_line) = entry.ok_or_else(missing)?;
@@ -262,7 +285,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env, warm_ups })
+        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {

@@ -15,6 +15,7 @@ use super::caches;
 use crate::egress::asked_in_vain;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::Reply;
 use crate::isolate::{
@@ -28,12 +29,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Times a start is measured; the least counts, the others were disturbed.
 const TRIES: usize = 3;
 /// What a snapshot must save over a pooled start to be worth its place: it also costs an isolate
 /// that a pool would have had ready.
 const WORTH_US: u64 = 200;
+/// A warm-up call may take this long. It is no request: whoever deploys waits for it.
+const CALL_WALL: Duration = Duration::from_secs(2);
 
 /// A step's work: the order, and what earlier steps made.
 #[derive(Serialize, Deserialize)]
@@ -52,6 +56,8 @@ enum StepReport {
     Measured {
         answers: Vec<String>,
         agree: bool,
+        /// Whether the warm-up events were called with, and came to answers.
+        called: bool,
         source_us: u64,
         pooled_us: u64,
         caches: Vec<usize>,
@@ -131,8 +137,12 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     let _leftovers = Leftovers(&order.out);
     let mut task = Task { order: order.clone(), warm: !order.warm_ups.is_empty(), inventory: String::new() };
     let (answers, agree, caches) = match run_step("measure", &task)? {
-        Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches, inventory }) => {
+        Ok(StepReport::Measured { answers, agree, called, source_us, pooled_us, caches, inventory }) => {
             task.inventory = inventory;
+            if !called {
+                task.order.warm_ups.clear();
+                task.warm = false;
+            }
             let caches = split_caches(order, &caches)?;
             let mut report = BuildReport::from_source(source_us);
             report.pooled_us = pooled_us;
@@ -320,10 +330,13 @@ fn events(order: &BuildOrder) -> Vec<&str> {
     order.warm_ups.iter().map(String::as_str).collect()
 }
 
-fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> String {
+/// Calls the handler as a request would; its whole answer as text. `None` when it has none to
+/// compare: a limit ended it, or it waits for something.
+fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> Option<String> {
     let limits = &order.spec.limits;
-    let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
-    let body_bytes_max = limits.response_body_bytes_max as usize;
+    let budget_ns = u64::from(limits.handler_cpu_ms) * 1_000_000;
+    let wall = CALL_WALL.min(Duration::from_millis(u64::from(limits.wall_ms)));
+    let expects = Expects::of(&order.spec);
     let call = Call {
         invocation: 1,
         event,
@@ -331,10 +344,15 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        expects,
+        client_context: None,
         follows: false,
     };
-    let result = match isolate.call(&call).result {
+    let called = isolate.call(&call);
+    if called.stop.is_some() {
+        return None;
+    }
+    let result = match called.result {
         Called::Ended(result) => result,
         Called::Pending(promise) => {
             let waited = executor.block_on(async {
@@ -343,15 +361,21 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
                     let over = isolate.is_settled(&promise) || turned.result.is_ready() || turned.stop.is_some();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 });
-                tokio::time::timeout(std::time::Duration::from_millis(u64::from(limits.wall_ms)), settled).await
+                tokio::time::timeout(wall, settled).await
             });
-            if waited.is_err() || !isolate.is_settled(&promise) {
-                return "pending".to_owned();
+            // Who could have called back and did not has answered, too.
+            let settled = waited.is_ok() && (isolate.is_settled(&promise) || isolate.release_callbacks());
+            if !settled || !isolate.is_settled(&promise) {
+                return None;
             }
-            isolate.settle(&promise, budget_ns, body_bytes_max).result
+            let settled = isolate.settle(&promise, budget_ns, &expects);
+            if settled.stop.is_some() {
+                return None;
+            }
+            settled.result
         }
     };
-    describe(&result)
+    Some(describe(&result))
 }
 
 /// A whole answer as text: what is compared.
@@ -377,6 +401,7 @@ fn fresh(
 }
 
 fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
+    let mut order = order.clone();
     let function = Arc::new(Function::from_source(order.spec.clone()));
     let failed = |failure: Failure| match asked_in_vain() {
         // A module that fetches while it is evaluated starts where there is a network, or fails there.
@@ -391,8 +416,18 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
             Ok(isolate) => isolate,
             Err(failure) => return Ok(failed(failure)),
         };
-        answers.push(events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect::<Vec<_>>());
+        let called: Option<Vec<String>> =
+            events(&order).iter().map(|event| call(&mut isolate, executor, &order, event)).collect();
+        // A call that does not come to an answer is not made again: it would cost its limit each time.
+        if called.is_none() {
+            order.warm_ups.clear();
+            answers.clear();
+            answers.resize(2, Vec::new());
+            break;
+        }
+        answers.extend(called);
     }
+    let order = &order;
     // The caches are taken after the calls, so that lazily compiled functions are in them.
     let (mut isolate, _) = match fresh(base, &function, executor, |_| ()) {
         Ok(isolate) => isolate,
@@ -414,7 +449,9 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
     std::fs::write(beside(&order.out, "caches"), bytes)?;
     let agree = answers[0] == answers[1];
     drop(anchor);
-    Ok(StepReport::Measured { answers: answers.remove(0), agree, source_us, pooled_us, caches: lengths, inventory })
+    let called = !order.warm_ups.is_empty();
+    let answers = answers.remove(0);
+    Ok(StepReport::Measured { answers, agree, called, source_us, pooled_us, caches: lengths, inventory })
 }
 
 /// The caches in the order of the modules' paths, one after the other.
@@ -491,7 +528,8 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
         Err(reason) => return Ok(StepReport::Unfit(reason.to_owned())),
     };
     isolate.make_deterministic();
-    let answers = events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect();
+    let answer = |event: &&str| call(&mut isolate, executor, order, event).unwrap_or_else(|| "no answer".to_owned());
+    let answers = events(order).iter().map(answer).collect();
     drop(isolate);
     let tries = (0..TRIES).filter_map(|_| {
         let before = thread_cpu_ns();

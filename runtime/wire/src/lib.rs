@@ -14,6 +14,7 @@
 mod board;
 mod build;
 mod codec;
+mod contract;
 mod fetch;
 mod frame;
 mod function;
@@ -24,6 +25,7 @@ mod request;
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport, StartWish};
 pub use codec::{Reader, WireError, Writer};
+pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
 pub use fetch::{BODY_BYTES_UNKNOWN, FetchFrame, FetchRequest, FetchResponse};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
