@@ -42,6 +42,12 @@ pub const DEFAULT_CELL_MEMORY_MB: u32 = 512;
 pub const DEFAULT_SPARE_CELLS: u32 = 2;
 /// Isolates ready in each cell: hides 1.6 ms of each cold start.
 pub const DEFAULT_SPARE_ISOLATES: u32 = 2;
+/// Spare cells while tenants come in numbers: as many as were lately needed within ten seconds, up
+/// to this. A cell is a process of some 20 MiB.
+pub const DEFAULT_SPARE_CELLS_MAX: u32 = 8;
+/// Spare isolates while functions are started in numbers: as many as were lately needed within a
+/// second, up to this. An isolate takes 2 to 3 MiB.
+pub const DEFAULT_SPARE_ISOLATES_MAX: u32 = 8;
 /// Isolates of one cell, spares included; above: the least recently used is dropped.
 pub const DEFAULT_ISOLATES_MAX: u32 = 64;
 /// An isolate costs 2 to 20 MB, a new one 2 ms: five minutes of memory are worth that.
@@ -166,8 +172,12 @@ pub struct Cells {
     pub memory_mb: u32,
     /// See [`DEFAULT_SPARE_CELLS`].
     pub spare_cells: u32,
+    /// See [`DEFAULT_SPARE_CELLS_MAX`].
+    pub spare_cells_max: u32,
     /// See [`DEFAULT_SPARE_ISOLATES`].
     pub spare_isolates: u32,
+    /// See [`DEFAULT_SPARE_ISOLATES_MAX`].
+    pub spare_isolates_max: u32,
     /// See [`DEFAULT_ISOLATES_MAX`].
     pub isolates_max: u32,
     /// See [`DEFAULT_ISOLATE_IDLE_MS`].
@@ -294,7 +304,9 @@ impl Default for Cells {
             start: StartWish::default(),
             memory_mb: DEFAULT_CELL_MEMORY_MB,
             spare_cells: DEFAULT_SPARE_CELLS,
+            spare_cells_max: DEFAULT_SPARE_CELLS_MAX,
             spare_isolates: DEFAULT_SPARE_ISOLATES,
+            spare_isolates_max: DEFAULT_SPARE_ISOLATES_MAX,
             isolates_max: DEFAULT_ISOLATES_MAX,
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,

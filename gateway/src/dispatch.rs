@@ -198,23 +198,9 @@ impl Way<'_> {
         }
     }
 
-    /// The function's whole spec, for a cell that has not seen it.
-    async fn text(&self) -> Result<Bytes, Ended> {
-        match timeout_at(self.deadline.into(), self.served.function.spec_json()).await {
-            Ok(Ok(text)) => Ok(text),
-            Ok(Err(lost)) => {
-                let function = self.served.function.spec.label();
-                tracing::error!(function, %lost, "a function cannot be loaded");
-                Err(Ended::failed(Outcome::Unavailable))
-            }
-            Err(_) => Err(Ended::failed(Outcome::WallExceeded)),
-        }
-    }
-
     /// Sends the invocation to the group's cell.
     async fn begin(&self, body: Option<&[u8]>) -> Result<Invocation, Ended> {
         let mut closed = 0;
-        let mut spec = None;
         loop {
             let cell = self.cell().await?;
             let left = self.deadline.saturating_duration_since(Instant::now());
@@ -223,7 +209,6 @@ impl Way<'_> {
             }
             let begin = Begin {
                 function: &self.served.function,
-                spec: spec.as_ref(),
                 request_id: self.request_id.bytes().clone(),
                 // At least 1: the cell ends what has less than that left itself.
                 wall_ms: (left.as_millis() as u32).max(1),
@@ -238,8 +223,13 @@ impl Way<'_> {
                         return Err(Ended::failed(Outcome::WallExceeded));
                     }
                 }
-                // Only now: most requests are for functions that their cell has.
-                Err(NotBegun::Unloaded) => spec = Some(self.text().await?),
+                Err(NotBegun::NotLoaded) => {
+                    match timeout_at(self.deadline.into(), cell.link.load(&self.served.function)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(Ended::failed(Outcome::Unavailable)),
+                        Err(_) => return Err(Ended::failed(Outcome::WallExceeded)),
+                    }
+                }
                 Err(NotBegun::Closed) => {
                     self.cells.closed(&self.served.group, &cell);
                     closed += 1;

@@ -12,7 +12,7 @@ pub use crate::cells::spawn::CellCommand;
 
 use crate::accept::{Bound, Counters, Tls, TlsError, serve};
 use crate::admin::Admin;
-use crate::artifacts::Workshop;
+use crate::artifacts::{Artifacts, NoArtifacts, Workshop};
 use crate::cells::spawn::CellSource;
 use crate::cells::{Cells, Settings as CellSettings};
 use crate::config::NodeConfig;
@@ -183,7 +183,11 @@ impl Node {
             None => None,
         };
         let settings = cell_settings(&config, base_snapshot.display().to_string(), mode);
-        let cells = Cells::start(settings, source, logs.clone());
+        let artifacts: Arc<dyn Artifacts> = match &workshop {
+            Some(workshop) => workshop.clone(),
+            None => Arc::new(NoArtifacts),
+        };
+        let cells = Cells::start(settings, source, artifacts, logs.clone());
         let share = Share {
             node_concurrency: config.node.concurrency_max,
             tenant_concurrency: config.tenants.concurrency_max,
@@ -328,15 +332,24 @@ fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> Cell
         base_snapshot,
         memory_mb: cells.memory_mb,
         spare_isolates: cells.spare_isolates,
+        spare_isolates_max: cells.spare_isolates_max.max(cells.spare_isolates),
+        starts_max: starts_max(),
         isolates_max: cells.isolates_max,
         isolate_idle_ms: cells.isolate_idle_ms,
         dev: mode == Mode::Dev,
     };
     CellSettings {
         spare_cells: cells.spare_cells as usize,
+        spare_cells_max: cells.spare_cells_max as usize,
         heartbeat_timeout: Duration::from_millis(cells.heartbeat_timeout_ms),
         ..CellSettings::new(cell)
     }
+}
+
+/// Starts at one time in one cell: half of the cores, so that a tenant who starts hundreds of
+/// functions at once leaves the other half to its neighbours.
+fn starts_max() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() as u32 / 2).max(1))
 }
 
 fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {

@@ -124,7 +124,7 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
     let http = &config.http;
     let cells = &config.cells;
     let artifacts = &config.artifacts;
-    let numbers: [(&str, u64, u64, u64); 25] = [
+    let numbers: [(&str, u64, u64, u64); 27] = [
         ("http.header_timeout_ms", http.header_timeout_ms, 10, 600_000),
         ("http.handshake_timeout_ms", http.handshake_timeout_ms, 10, 600_000),
         ("http.idle_timeout_ms", http.idle_timeout_ms, 10, 3_600_000),
@@ -136,7 +136,9 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
         ("http.handshakes_max", http.handshakes_max as u64, 1, 100_000),
         ("cells.memory_mb", u64::from(cells.memory_mb), 64, 65_536),
         ("cells.spare_cells", u64::from(cells.spare_cells), 0, 64),
+        ("cells.spare_cells_max", u64::from(cells.spare_cells_max), 0, 64),
         ("cells.spare_isolates", u64::from(cells.spare_isolates), 0, 64),
+        ("cells.spare_isolates_max", u64::from(cells.spare_isolates_max), 0, 64),
         ("cells.isolates_max", u64::from(cells.isolates_max), 1, 4_096),
         ("cells.isolate_idle_ms", cells.isolate_idle_ms, 100, 86_400_000),
         ("cells.heartbeat_timeout_ms", cells.heartbeat_timeout_ms, 500, 600_000),

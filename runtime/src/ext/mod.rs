@@ -11,12 +11,14 @@
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
 mod ops;
+mod scripts;
 
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
 pub use ops::{ConsoleSink, InvocationMark};
+pub use scripts::{record, recorded_caches, use_caches};
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 
@@ -25,6 +27,12 @@ pub const HOOKS_NAME: &str = "__isle";
 
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
+
+/// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
+pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
+
+/// What compiles those that are not in it, for their code caches.
+pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
 

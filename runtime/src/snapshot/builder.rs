@@ -11,6 +11,7 @@
 //! refuses or answers differently means that the version has no snapshot; the reason is kept.
 
 use super::artifact::{self, Artifact};
+use super::caches;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::event::EventBody;
@@ -307,6 +308,7 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     let task: Task = serde_json::from_str(&text).map_err(io::Error::other)?;
     let order = &task.order;
     let base = map_snapshot(&File::open(&order.base_snapshot)?)?;
+    caches::use_for(Path::new(&order.base_snapshot));
     confine(order, task.cpu_s)?;
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
