@@ -25,7 +25,9 @@
     ReflectOwnKeys,
     Proxy,
     String,
+    Promise,
     SafeMap,
+    SafeSet,
     StringPrototypeSlice,
     StringPrototypeSplit,
     TypeError,
@@ -287,9 +289,89 @@
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
+  // Callback style (R70 to R72): of callback, `done`, `succeed`, `fail` and the handler's own
+  // result, the first one counts. The response goes out at once: an isolate serves many requests
+  // at one time, so there is no event loop of one request's that could be waited for.
+  const waiting = new SafeSet();
+  class Call {
+    settled = false;
+    failed = false;
+    value = undefined;
+    fallback = undefined;
+    resolve = undefined;
+    reject = undefined;
+    // Whether the handler has looked at one of the context's methods.
+    legacy = false;
+
+    end(failed, value) {
+      if (this.settled) return;
+      this.settled = true;
+      this.failed = failed;
+      this.value = value;
+      if (this.resolve !== undefined) {
+        waiting.delete(this);
+        (failed ? this.reject : this.resolve)(value);
+      }
+    }
+    done(error, result) {
+      if (error === undefined || error === null) this.end(false, result);
+      else this.end(true, error);
+    }
+    promise() {
+      return new Promise((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      });
+    }
+  }
+
+  // Whether the handler declares a callback, and whether it may have taken one undeclared: by
+  // `arguments` or a rest parameter, which count for nothing.
+  let handler, takesCallback, hidesArguments;
+  const callHandler = (theEvent, context, call) => {
+    let result;
+    try {
+      result = handler(theEvent, context, (error, result) => call.done(error, result));
+    } catch (error) {
+      if (!call.settled) throw error;
+    }
+    if (call.settled) {
+      if (call.failed) throw call.value;
+      return call.value;
+    }
+    // Most handlers end here. A callback that was neither declared nor used is not waited for.
+    if (!takesCallback && !call.legacy && !(hidesArguments && result === undefined)) return result;
+    if (result !== null && typeof result === "object" && typeof result.then === "function") {
+      const first = call.promise();
+      result.then((value) => call.end(false, value), (error) => call.end(true, error));
+      return first;
+    }
+    // R71: who never calls back has returned this.
+    call.fallback = result;
+    waiting.add(call);
+    return call.promise();
+  };
+
   let fixed;
   class Context {
-    constructor(requestId, deadline) {
+    #call;
+    get done() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error, result) => call.done(error, result);
+    }
+    get succeed() {
+      const call = this.#call;
+      call.legacy = true;
+      return (result) => call.end(false, result);
+    }
+    get fail() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error) => call.end(true, error === undefined || error === null ? "handled" : error);
+    }
+    constructor(requestId, deadline, call) {
+      this.#call = call;
       // An own function without `this`: people take it out of the object and copy the object.
       this.getRemainingTimeInMillis = () => {
         const left = deadline - DateNow();
@@ -372,7 +454,6 @@
     });
   };
 
-  let handler;
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -430,6 +511,8 @@
     // Once per function version.
     adopt(theHandler, theFixed) {
       handler = theHandler;
+      takesCallback = theHandler?.length >= 3;
+      hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
     },
     // Once per restore of a function's own snapshot: what may not be in it.
@@ -486,9 +569,10 @@
           return [];
         },
       });
-      const theContext = new Context("warm-up", DateNow() + 30_000);
+      const call = new Call();
+      const theContext = new Context("warm-up", DateNow() + 30_000, call);
       theContext.env = env;
-      const result = handler(JSONParse(eventText), theContext);
+      const result = callHandler(JSONParse(eventText), theContext, call);
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -535,10 +619,20 @@
     },
 
     // Once per invocation.
-    enter(eventText, body, requestId, deadline) {
+    enter(eventText, body, requestId, deadline, clientContext) {
       const theEvent = JSONParse(eventText);
       if (body !== undefined) theEvent.body = body;
-      return handler(theEvent, new Context(requestId, deadline));
+      const call = new Call();
+      const context = new Context(requestId, deadline, call);
+      if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+      return callHandler(theEvent, context, call);
+    },
+    // Nothing is left that could call back (R71).
+    release() {
+      if (waiting.size === 0) return false;
+      waiting.forEach((call) => call.end(false, call.fallback));
+      waiting.clear();
+      return true;
     },
   };
   ObjectDefineProperty(globalThis, "__isle", { __proto__: null, value: hooks, configurable: true });

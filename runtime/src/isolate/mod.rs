@@ -37,6 +37,7 @@ pub use sources::Sources;
 
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::{Names, Reply};
 use calls::{call_handler, read_promise};
@@ -99,8 +100,10 @@ pub struct Call<'a> {
     pub deadline_ms: f64,
     /// CPU budget, in ns.
     pub budget_ns: u64,
-    /// The response's limit.
-    pub body_bytes_max: usize,
+    /// How the result is read.
+    pub expects: Expects,
+    /// `context.clientContext` as JSON.
+    pub client_context: Option<&'a str>,
     /// Whether it comes directly after another call on this thread.
     pub follows: bool,
 }
@@ -335,6 +338,12 @@ impl Isolate {
         })
     }
 
+    /// Gives up on handlers that might have called back: nothing is left that could. Whether any did.
+    pub fn release_callbacks(&mut self) -> bool {
+        let released = self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "release", &[]));
+        released.result.as_deref() == Some("true")
+    }
+
     /// Whether the promise is settled.
     pub fn is_settled(&mut self, promise: &v8::Global<v8::Promise>) -> bool {
         settled(&mut self.runtime, promise) != v8::PromiseState::Pending
@@ -345,14 +354,14 @@ impl Isolate {
         &mut self,
         promise: &v8::Global<v8::Promise>,
         budget_ns: u64,
-        body_bytes_max: usize,
+        expects: &Expects,
     ) -> Stayed<Result<Reply, Failure>> {
         let control = self.control.clone();
         self.stay(budget_ns, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             let promise = v8::Local::new(scope, promise);
-            read_promise(scope, promise, handles, body_bytes_max, &control)
+            read_promise(scope, promise, handles, expects, &control)
         })
     }
 }

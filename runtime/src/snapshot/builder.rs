@@ -14,6 +14,7 @@ use super::artifact::{self, Artifact};
 use super::caches;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::Reply;
 use crate::isolate::{
@@ -382,7 +383,7 @@ fn call(
 ) -> Result<String, String> {
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms.min(WARM_UP_CPU_MS)) * 1_000_000;
-    let body_bytes_max = limits.response_body_bytes_max as usize;
+    let expects = Expects::of(&order.spec);
     let call = Call {
         invocation: 1,
         event,
@@ -390,7 +391,8 @@ fn call(
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        expects,
+        client_context: None,
         follows: false,
     };
     let beyond = || Err("the warm-up call needs more than its limits".to_owned());
@@ -411,12 +413,16 @@ fn call(
                 tokio::time::timeout(most, settled).await
             });
             match waited {
-                Ok(false) if isolate.is_settled(&promise) => {}
+                // Who could have called back and did not has answered, too.
+                Ok(false) if isolate.is_settled(&promise) || isolate.release_callbacks() => {}
                 Ok(false) => return Err("the warm-up call never settles".to_owned()),
                 Ok(true) => return beyond(),
                 Err(_) => return Err("the warm-up call takes too long".to_owned()),
             }
-            let settled = isolate.settle(&promise, budget_ns, body_bytes_max);
+            if !isolate.is_settled(&promise) {
+                return Err("the warm-up call never settles".to_owned());
+            }
+            let settled = isolate.settle(&promise, budget_ns, &expects);
             if settled.stop.is_some() {
                 return beyond();
             }
