@@ -77,23 +77,18 @@ impl Wake {
     }
 }
 
-/// The isolates of a process, as whoever looks after their limits sees them.
+/// The isolates of the cell, as the governor sees them.
 #[derive(Default)]
 pub struct Watched(Mutex<Vec<Weak<Control>>>);
 
 impl Watched {
-    /// None yet.
-    pub const fn new() -> Watched {
-        Watched(Mutex::new(Vec::new()))
-    }
-
     /// Adds an isolate.
     pub fn add(&self, control: &Arc<Control>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(control));
     }
 
-    /// Looks at all and stops those that are over a limit; returns those that run JavaScript now.
-    pub fn check(&self) -> Vec<Arc<Control>> {
+    /// Looks at all; returns those that run JavaScript now.
+    fn check(&self) -> Vec<Arc<Control>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut running = Vec::new();
         all.retain(|control| match control.upgrade() {

@@ -30,8 +30,7 @@ use crate::snapshot::artifact::{Artifact, source_digest};
 use crate::snapshot::caches;
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
-use governor::Wake;
-pub use governor::Watched;
+use governor::{Wake, Watched};
 use isle_wire::{
     CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind,
 };
