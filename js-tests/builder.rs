@@ -148,3 +148,24 @@ fn a_module_that_does_not_start_is_reported_with_its_place() {
     let failure = report.failure.unwrap();
     assert_eq!((failure.file.as_deref(), failure.line), (Some("index.js"), Some(2)));
 }
+
+#[test]
+fn a_warm_up_call_that_does_not_end_costs_the_snapshot_and_little_time() {
+    let begun = std::time::Instant::now();
+    for (handler, reason) in [
+        ("() => { for (;;); }", "more than its limits"),
+        ("async () => { await null; for (;;); }", "more than its limits"),
+        ("() => new Promise(() => {})", "never settles"),
+        ("() => new Promise((done) => setTimeout(done, 60_000))", "takes too long"),
+        ("() => { const all = []; for (;;) all.push(new Array(1e6).fill(1)); }", "warm-up call"),
+    ] {
+        let report = build(&format!("export const handler = {handler};"), &[]);
+        assert_eq!((report.plan, report.measured), (StartKind::Pooled, true), "{handler} {report:?}");
+        let refused = report.snapshot_refused.unwrap_or_default();
+        assert!(refused.contains(reason), "{handler}: {refused}");
+    }
+    // A work that begins after the answer and never ends: only the process's own limit helps.
+    let late = build("export const handler = () => { setTimeout(() => { for (;;); }, 0); return 'late'; };", &[]);
+    assert!(late.measured && !late.warmed_up, "{late:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
+}

@@ -43,6 +43,17 @@
   const loaded = new SafeMap();
   const ownCore = ObjectAssign({ __proto__: null }, core);
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
+  // What these make lives outside the JavaScript heap and is silently gone after a restore.
+  const noted = (object, key, what) => {
+    const real = object[key];
+    object[key] = (...args) => {
+      touch(what);
+      return ReflectApply(real, undefined, args);
+    };
+  };
+  noted(ownCore.ops, "op_blob_create_part", "Blob");
+  noted(ownCore.ops, "op_message_port_create_entangled", "MessageChannel");
+  noted(ownCore, "createSystemTimer", "AbortSignal.timeout");
   const bootstrap = { __proto__: null, primordials, core: ownCore, internals };
   const load = (specifier) => {
     let exports = loaded.get(specifier);
@@ -580,7 +591,7 @@
         "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
         if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
       }
-      for (const name of ["setTimeout", "setInterval", "Blob", "File", "MessageChannel", "FinalizationRegistry",
+      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry",
         "CompressionStream", "DecompressionStream", "TextDecoderStream"]) {
         watch(globalThis, name, name);
       }
