@@ -269,7 +269,7 @@ mod tests {
         let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error));
         assert_eq!(
             refusal("blog", &details, manifest, &BTreeMap::new(), Paint::OFF),
-            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits` or `env`\n\
+            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `kind`, `routes`, `limits` or `env`\n\
              \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
     }

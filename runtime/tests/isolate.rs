@@ -4,7 +4,7 @@
 use isle_runtime::function::Function;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
-use isle_runtime::isolate::{Call, Called, Failure, Isolate, Stop, map_snapshot, platform};
+use isle_runtime::isolate::{Call, Called, Failure, Isolate, Reading, Stop, map_snapshot, platform};
 use isle_runtime::{ConsoleSink, snapshot};
 use isle_wire::{ConsoleLevel, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome};
 use std::collections::BTreeMap;
@@ -12,6 +12,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
+
+const READING: Reading = Reading { invocation: 7, is_head: false, body_bytes_max: 1 << 20 };
 
 /// Not a test of its own: the child process that makes the base snapshot for the others.
 #[test]
@@ -60,6 +62,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         function: "f".into(),
         deployment: "d".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules,
         env: BTreeMap::new(),
         limits,
@@ -111,7 +114,8 @@ impl Bed {
             request_id: "id",
             deadline_ms: f64::MAX,
             budget_ns: 2_000_000_000,
-            body_bytes_max: 1 << 20,
+            reading: READING,
+            fetch: None,
             follows: false,
         };
         let called = self.isolate.call(&call);
@@ -124,7 +128,7 @@ impl Bed {
                     let over = isolate.is_settled(&promise) || turned.result.is_ready();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 }));
-                let settled = isolate.settle(&promise, 1_000_000_000, 1 << 20);
+                let settled = isolate.settle(&promise, 1_000_000_000, READING);
                 (settled.result, settled.stop)
             }
         }

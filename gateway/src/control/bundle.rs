@@ -5,7 +5,7 @@
 
 use super::manifest::{self, Manifest, ManifestError};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{FunctionKind, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -29,9 +29,16 @@ pub struct Bundle {
 #[serde(deny_unknown_fields)]
 struct Function {
     entry: String,
+    #[serde(default, skip_serializing_if = "is_auto")]
+    kind: FunctionKind,
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
+}
+
+/// Left out of the canonical form: what a deployment does not say does not name it.
+fn is_auto(kind: &FunctionKind) -> bool {
+    *kind == FunctionKind::Auto
 }
 
 /// Why a bundle cannot be.
@@ -146,8 +153,8 @@ impl Bundle {
                 return Err(ManifestError { key, line: function.entry_line, message }.into());
             }
             let routes = function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect();
-            let manifest::Function { entry, limits, env, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env });
+            let manifest::Function { entry, kind, limits, env, .. } = function;
+            functions.insert(name, Function { entry, kind, routes, limits, env });
         }
         Ok(Bundle { functions, files })
     }
@@ -189,6 +196,7 @@ impl Bundle {
                 function: name.clone(),
                 deployment: deployment.into(),
                 entry: function.entry.clone(),
+                kind: function.kind,
                 modules: modules.clone(),
                 env: function.env.clone(),
                 limits: manifest::lowered(&function.limits, caps),

@@ -5,7 +5,7 @@
 mod tests;
 
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::Limits;
+use isle_wire::{FunctionKind, Limits};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -39,6 +39,8 @@ pub struct Function {
     pub entry: String,
     /// Where `entry` is written, counted from 1.
     pub entry_line: usize,
+    /// Which of the module's exports is the function.
+    pub kind: FunctionKind,
     /// At least one; `$default` when the manifest names none.
     pub routes: Vec<Pattern>,
     /// Those left out are the default's, or the node's cap if that is less.
@@ -203,6 +205,7 @@ impl<'t> Reader<'t> {
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
         let (mut entry, mut routes, mut env) = (None, None, BTreeMap::new());
+        let mut kind = FunctionKind::Auto;
         let mut limits = self.limits(key, None)?;
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
@@ -211,7 +214,10 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
-                _ => return Err(self.unknown(part.span().start, &inner, "`entry`, `routes`, `limits` or `env`")),
+                "kind" => kind = self.kind(&inner, value)?,
+                _ => {
+                    return Err(self.unknown(part.span().start, &inner, "`entry`, `kind`, `routes`, `limits` or `env`"));
+                }
             }
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
@@ -224,7 +230,14 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env })
+        Ok(Function { entry, entry_line, kind, routes, limits, env })
+    }
+
+    fn kind(&self, key: &str, value: &Value<'_>) -> Result<FunctionKind> {
+        let name = self.string(key, value)?;
+        FunctionKind::of_name(name).ok_or_else(|| {
+            self.error(value.span().start, key, format!("is `{name}`, expected \"handler\" or \"fetch\""))
+        })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -352,8 +365,8 @@ pub(super) fn lowered(limits: &Limits, caps: &Limits) -> Limits {
         fields(limits)
             .into_iter()
             .map(|(name, value)| {
-                let cap = caps[&name];
-                (name, value.min(cap))
+                let least = Limits::lesser(&name, value, caps[&name]);
+                (name, least)
             })
             .collect(),
     )

@@ -26,6 +26,7 @@
     Proxy,
     String,
     SafeMap,
+    SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
     TypeError,
@@ -279,6 +280,7 @@
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
+    awslambda: lazyHidden("awslambda", "ext:isle/lambda_stream.js"),
   });
   event.saveGlobalThisReference(globalThis);
   event.setEventTargetData(globalThis);
@@ -372,7 +374,12 @@
     });
   };
 
+  // Bundlers that compile for Lambda set it by themselves, without the helper.
+  const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
+
   let handler;
+  // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
+  let kind = "handler";
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -431,10 +438,38 @@
     adopt(theHandler, theFixed) {
       handler = theHandler;
       fixed = JSONParse(theFixed);
+      if (handler[STREAMING] === "response") {
+        kind = "streamed";
+        const { enter } = load("ext:isle/lambda_stream.js");
+        ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+        hooks.enterExchange = (eventText, body, requestId, deadline, id) => {
+          const theEvent = JSONParse(eventText);
+          if (body !== undefined) theEvent.body = body;
+          return enter(id, handler, theEvent, new Context(requestId, deadline));
+        };
+      }
+      return kind;
+    },
+    // The same for a module that exports a fetch handler; throws when it does not.
+    adoptFetch(namespace, theFixed) {
+      fixed = JSONParse(theFixed);
+      const fetching = load("ext:isle/fetch.js").hooks;
+      fetching.adopt(namespace);
+      fetching.setEnv(fixed.env);
+      kind = "fetch";
+      ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+      hooks.enterExchange = fetching.enter;
+      hooks.respond = fetching.respond;
+      hooks.out = fetching.out;
+      return kind;
+    },
+    kind() {
+      return kind;
     },
     // Once per restore of a function's own snapshot: what may not be in it.
     refix(theFixed) {
       fixed = JSONParse(theFixed);
+      if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
     },
 
     // --- making a function's own snapshot ------------------------------------------------------
@@ -486,9 +521,20 @@
           return [];
         },
       });
-      const theContext = new Context("warm-up", DateNow() + 30_000);
-      theContext.env = env;
-      const result = handler(JSONParse(eventText), theContext);
+      const theEvent = JSONParse(eventText);
+      let result;
+      if (kind === "fetch") {
+        const fetching = load("ext:isle/fetch.js").hooks;
+        fetching.setEnv(env);
+        const method = theEvent.requestContext?.http?.method ?? "GET";
+        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
+        result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
+      } else {
+        const theContext = new Context("warm-up", DateNow() + 30_000);
+        theContext.env = env;
+        // A streamed response has nowhere to go here.
+        result = kind === "handler" ? handler(theEvent, theContext) : undefined;
+      }
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -502,6 +548,7 @@
     },
     endBuild() {
       building = false;
+      if (kind !== "handler") load("ext:isle/exchange.js").open.clear();
       for (let i = 0; i < undo.length; i++) undo[i]();
       undo.length = 0;
     },

@@ -10,12 +10,14 @@
 //! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
+mod bodies;
 mod ops;
 
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
+pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
@@ -26,7 +28,20 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
+deno_core::extension!(
+    isle_ops,
+    ops = [
+        ops::op_isle_compile,
+        ops::op_isle_console,
+        ops::op_isle_random,
+        bodies::op_isle_body_take,
+        bodies::op_isle_body_arrived,
+        bodies::op_isle_body_discard,
+        bodies::op_isle_body_write,
+        bodies::op_isle_body_room,
+        bodies::op_isle_body_begin,
+    ],
+);
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.

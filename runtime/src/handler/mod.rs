@@ -4,6 +4,7 @@
 //! is spoken. Where a rule leaves a choice, the choice is written at the code that makes it.
 
 pub mod event;
+pub mod fetch;
 pub mod response;
 
 use base64::Engine as _;

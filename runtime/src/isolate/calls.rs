@@ -1,7 +1,8 @@
 //! A call: the handler entered with an event, and what it returned made a response or a failure.
 
 use super::detail::detail_of;
-use super::{Call, Called, Catching, Control, Failure, Handles, text};
+use super::exchange;
+use super::{Call, Called, Catching, Control, Failure, Handles, Reading, text};
 use crate::handler::event::EventBody;
 use crate::handler::response::{self, Reply, Unreadable};
 use deno_core::v8;
@@ -14,6 +15,12 @@ pub(super) fn call_handler(
     control: &Control,
 ) -> Called {
     let nothing: v8::Local<v8::Value> = v8::undefined(scope).into();
+    if let (Some(exchange), Some(input)) = (&handles.exchange, call.fetch) {
+        let Some(arguments) = exchange::arguments(scope, call, input) else { return too_long() };
+        let enter = v8::Local::new(scope, &exchange.enter);
+        let returned = enter.call(scope, nothing, &arguments);
+        return called(scope, handles, returned, call.reading, control);
+    }
     let arguments = (|| {
         let event = text(scope, call.event)?;
         let body = match call.body {
@@ -23,14 +30,31 @@ pub(super) fn call_handler(
         };
         let request_id = text(scope, call.request_id)?;
         let deadline = v8::Number::new(scope, call.deadline_ms);
-        Some([event.into(), body, request_id.into(), deadline.into()])
+        let id = v8::Integer::new_from_unsigned(scope, call.invocation);
+        Some([event.into(), body, request_id.into(), deadline.into(), id.into()])
     })();
-    let Some(arguments) = arguments else {
-        let message = "the request is longer than the longest JavaScript string";
-        return Called::Ended(Err(Failure::new(Outcome::HeapExceeded, "RangeError", message)));
+    let Some(arguments) = arguments else { return too_long() };
+    let enter = match &handles.exchange {
+        Some(exchange) => v8::Local::new(scope, &exchange.enter),
+        None => v8::Local::new(scope, &handles.enter),
     };
-    let enter = v8::Local::new(scope, &handles.enter);
     let returned = enter.call(scope, nothing, &arguments);
+    called(scope, handles, returned, call.reading, control)
+}
+
+fn too_long() -> Called {
+    let message = "the request is longer than the longest JavaScript string";
+    Called::Ended(Err(Failure::new(Outcome::HeapExceeded, "RangeError", message)))
+}
+
+/// What a call came to that returned this, or threw.
+fn called<'o>(
+    scope: &mut Catching<'_, '_, 'o, '_>,
+    handles: &Handles,
+    returned: Option<v8::Local<'o, v8::Value>>,
+    reading: Reading,
+    control: &Control,
+) -> Called {
     if returned.is_some() {
         scope.perform_microtask_checkpoint();
     }
@@ -42,7 +66,7 @@ pub(super) fn call_handler(
         if promise.state() == v8::PromiseState::Pending {
             return Called::Pending(v8::Global::new(scope, promise));
         }
-        return Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control));
+        return Called::Ended(read_promise(scope, promise, handles, reading, control));
     }
     if let Some(promise) = as_promise(scope, returned) {
         // R70: returning a thenable decides, whoever made it.
@@ -50,13 +74,13 @@ pub(super) fn call_handler(
         scope.perform_microtask_checkpoint();
         return match promise.state() {
             v8::PromiseState::Pending => Called::Pending(v8::Global::new(scope, promise)),
-            _ => Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control)),
+            _ => Called::Ended(read_promise(scope, promise, handles, reading, control)),
         };
     }
     if scope.has_caught() {
         return Called::Ended(Err(thrown(scope, control)));
     }
-    Called::Ended(read_value(scope, returned, handles, call.body_bytes_max, control))
+    Called::Ended(read_value(scope, returned, handles, reading, control))
 }
 
 /// A promise for an object that has a `then`; `None` for everything else.
@@ -79,7 +103,7 @@ pub(super) fn read_promise<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     promise: v8::Local<'o, v8::Promise>,
     handles: &Handles,
-    body_bytes_max: usize,
+    reading: Reading,
     control: &Control,
 ) -> Result<Reply, Failure> {
     let value = promise.result(scope);
@@ -87,17 +111,21 @@ pub(super) fn read_promise<'o>(
         let detail = detail_of(scope, value);
         return Err(Failure { outcome: outcome_of_throw(&detail, control), detail });
     }
-    read_value(scope, value, handles, body_bytes_max, control)
+    read_value(scope, value, handles, reading, control)
 }
 
 fn read_value<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     value: v8::Local<'o, v8::Value>,
     handles: &Handles,
-    body_bytes_max: usize,
+    reading: Reading,
     control: &Control,
 ) -> Result<Reply, Failure> {
-    response::read(scope, value, &handles.names, body_bytes_max).map_err(|unreadable| match unreadable {
+    let reply = match &handles.exchange {
+        Some(exchange) => exchange::read(scope, exchange, value, reading),
+        None => response::read(scope, value, &handles.names, reading.body_bytes_max),
+    };
+    reply.map_err(|unreadable| match unreadable {
         Unreadable::Threw => {
             let mut failure = thrown(scope, control);
             // R79: what cannot be written as JSON is no response; a getter that throws is a throw.
@@ -110,7 +138,7 @@ fn read_value<'o>(
         Unreadable::TooLarge(bytes) => Failure::new(
             Outcome::ResponseTooLarge,
             "Isle.ResponseTooLarge",
-            format!("the response body has at least {bytes} bytes, the limit is {body_bytes_max}"),
+            format!("the response body has at least {bytes} bytes, the limit is {}", reading.body_bytes_max),
         ),
     })
 }
@@ -128,7 +156,7 @@ fn thrown(scope: &mut Catching<'_, '_, '_, '_>, control: &Control) -> Failure {
 }
 
 /// An ArrayBuffer that was refused for memory, uncaught, is the memory limit and not a throw.
-fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
+pub(super) fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
     if detail.error_type == "RangeError" && control.refused_memory() {
         Outcome::HeapExceeded
     } else {

@@ -14,9 +14,11 @@ use super::artifact::{self, Artifact};
 use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::event::EventBody;
+use crate::handler::fetch::{self, FetchBody, FetchInput};
 use crate::handler::response::Reply;
 use crate::isolate::{
-    Built, Call, Called, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform, thread_cpu_ns,
+    Built, Call, Called, Failure, Isolate, Kind, Reading, WarmUp, build_snapshot, guard, map_snapshot, platform,
+    thread_cpu_ns,
 };
 use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind};
 use serde::{Deserialize, Serialize};
@@ -301,6 +303,9 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
     let body_bytes_max = limits.response_body_bytes_max as usize;
+    let reading = Reading { invocation: 1, is_head: false, body_bytes_max };
+    let head = (isolate.kind() == Kind::Fetch).then(|| fetch::head_of_event(event));
+    let fetch = head.as_ref().map(|head| FetchInput { head, body: FetchBody::None });
     let call = Call {
         invocation: 1,
         event,
@@ -308,7 +313,8 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        reading,
+        fetch: fetch.as_ref(),
         follows: false,
     };
     let result = match isolate.call(&call).result {
@@ -325,7 +331,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
             if waited.is_err() || !isolate.is_settled(&promise) {
                 return "pending".to_owned();
             }
-            isolate.settle(&promise, budget_ns, body_bytes_max).result
+            isolate.settle(&promise, budget_ns, reading).result
         }
     };
     describe(&result)

@@ -23,14 +23,16 @@ pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport};
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
-    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
-    Timing, WINDOW_BYTES,
+    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, End, FRAME_BYTES_MAX, Frame, Invoke, LoadReply,
+    ResponseFrame, Timing, WINDOW_BYTES,
 };
-pub use function::{CellConfig, CellStats, FailureDetail, FunctionSpec, ModuleKind, ModuleSource, VersionStats};
+pub use function::{
+    CellConfig, CellStats, FailureDetail, FunctionKind, FunctionSpec, ModuleKind, ModuleSource, VersionStats,
+};
 pub use limits::{LimitError, Limits};
 pub use outcome::{Outcome, StartKind};
 pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch
 /// means that the binary was replaced under a running node.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

@@ -64,6 +64,10 @@ impl Link {
                 let waker = lock(&self.slots).body(id, last, &data)?;
                 waker.into_iter().for_each(std::task::Waker::wake);
             }
+            Frame::End { id, end } => {
+                let wakers = lock(&self.slots).end(id, end)?;
+                wakers.into_iter().flatten().for_each(std::task::Waker::wake);
+            }
             Frame::Credit { id, bytes } => {
                 let waker = lock(&self.slots).credit(id, bytes);
                 waker.into_iter().for_each(std::task::Waker::wake);

@@ -50,6 +50,7 @@ fn response() -> impl Strategy<Value = ResponseFrame> {
             headers,
             detail,
             body_follows,
+            streamed: body_follows && status % 2 == 0,
             body,
         })
 }
