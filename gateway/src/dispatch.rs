@@ -33,6 +33,7 @@ use bytes::Bytes;
 use http_body::Body;
 use isle_wire::{FunctionKind, Outcome, ResponseFrame};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
@@ -103,9 +104,15 @@ where
     let limits = &spec.limits;
     let whole_max = u64::from(limits.request_body_bytes_max);
     // What is no fetch handler after all takes no more than `whole_max`; its cell sees to that.
-    let (limit, patience) = match spec.kind {
-        FunctionKind::Handler => (whole_max, Patience::Endless),
-        FunctionKind::Auto | FunctionKind::Fetch => (limits.stream_bytes_max().max(whole_max), Patience::Little),
+    let takes_whole = match spec.kind {
+        FunctionKind::Handler => true,
+        FunctionKind::Fetch => false,
+        FunctionKind::Auto => served.takes_whole.load(Ordering::Relaxed),
+    };
+    let (limit, patience) = if takes_whole {
+        (whole_max, Patience::Endless)
+    } else {
+        (limits.stream_bytes_max().max(whole_max), Patience::Little)
     };
     let deadline = Instant::now() + Duration::from_millis(u64::from(limits.wall_ms));
     let way = Way { cells, served, request_id, head, deadline };
@@ -118,17 +125,12 @@ where
             Err(_) => return Ended::late_body(),
         }
     };
-    match begun {
-        Begun::Whole(whole) => way.whole(&whole).await,
-        Begun::Part(part) => match timeout_at(deadline.into(), way.pieces(part, body, limit)).await {
-            Ok(Ok(Sent::Answered(ended))) => ended,
-            Ok(Ok(Sent::Whole(invocation))) => way.response(invocation).await,
-            Ok(Err(ended)) => ended,
-            Err(_) => Ended::late_body(),
-        },
+    let ended = way.send(begun, body, limit).await;
+    if ended.response.takes_whole {
+        served.takes_whole.store(true, Ordering::Relaxed);
     }
+    ended
 }
-
 /// What sending a body in pieces came to.
 enum Sent {
     /// All of it is in the cell.
@@ -138,6 +140,21 @@ enum Sent {
 }
 
 impl Way<'_> {
+    async fn send<B>(&self, begun: Begun, body: B, limit: u64) -> Ended
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        match begun {
+            Begun::Whole(whole) => self.whole(&whole).await,
+            Begun::Part(part) => match timeout_at(self.deadline.into(), self.pieces(part, body, limit)).await {
+                Ok(Ok(Sent::Answered(ended))) => ended,
+                Ok(Ok(Sent::Whole(invocation))) => self.response(invocation).await,
+                Ok(Err(ended)) => ended,
+                Err(_) => Ended::late_body(),
+            },
+        }
+    }
+
     /// A body that can be sent again.
     async fn whole(&self, body: &[u8]) -> Ended {
         let mut again = true;

@@ -503,6 +503,7 @@ impl Resident {
         if let Err(failure) = result {
             self.tell_author(id, failure);
         }
+        let takes_whole = self.isolate.kind() != Kind::Fetch;
         let out = &mut self.finished;
         match result {
             Ok(reply) => {
@@ -517,6 +518,7 @@ impl Resident {
                     detail: Bytes::new(),
                     body_follows: !rest.is_empty(),
                     streamed: false,
+                    takes_whole,
                     body: reply.body.slice(..inline),
                 };
                 Frame::encode_response(id, &response, out);
@@ -527,7 +529,7 @@ impl Resident {
             }
             Err(failure) => {
                 let mut response = ResponseFrame::failed(failure.outcome, detail_json(failure));
-                (response.start, response.timing) = (start, timing);
+                (response.start, response.timing, response.takes_whole) = (start, timing, takes_whole);
                 Frame::encode_response(id, &response, out);
             }
         }

@@ -124,6 +124,9 @@ pub struct ResponseFrame {
     pub body_follows: bool,
     /// Whether the invocation goes on: its body is still being made, and [`Frame::End`] ends it.
     pub streamed: bool,
+    /// Whether the function is known to take its requests' bodies whole. The gateway need not ask
+    /// a cell about the next one that is too large.
+    pub takes_whole: bool,
     /// The body, or its first piece.
     pub body: Bytes,
 }
@@ -140,6 +143,7 @@ impl ResponseFrame {
             detail,
             body_follows: false,
             streamed: false,
+            takes_whole: false,
             body: Bytes::new(),
         }
     }
@@ -227,6 +231,7 @@ mod kind {
 
 const FLAG_MORE: u8 = 1;
 const FLAG_STREAMED: u8 = 2;
+const FLAG_WHOLE: u8 = 4;
 
 /// Writes a frame's header, lets `fill` write the payload, and sets the length.
 fn put(out: &mut BytesMut, kind: u8, flags: u8, id: u32, fill: impl FnOnce(&mut BytesMut)) {
@@ -306,8 +311,10 @@ impl Frame {
 
     /// Appends a `Response` frame without building a [`Frame`] first.
     pub fn encode_response(id: u32, response: &ResponseFrame, out: &mut BytesMut) {
-        let flags =
-            if response.body_follows { FLAG_MORE } else { 0 } | if response.streamed { FLAG_STREAMED } else { 0 };
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let flags = flag(response.body_follows, FLAG_MORE)
+            | flag(response.streamed, FLAG_STREAMED)
+            | flag(response.takes_whole, FLAG_WHOLE);
         put(out, kind::RESPONSE, flags, id, |b| {
             let mut w = Writer(b);
             w.u8(response.outcome as u8).u8(response.start as u8).u32(u32::from(response.status));
@@ -377,9 +384,18 @@ impl Frame {
             headers.push((r.bytes("header name")?, r.bytes("header value")?));
         }
         let detail = r.bytes("detail")?;
-        let (body_follows, streamed) = (flags & FLAG_MORE != 0, flags & FLAG_STREAMED != 0);
-        let body = r.rest();
-        let response = ResponseFrame { outcome, start, timing, status, headers, detail, body_follows, streamed, body };
+        let response = ResponseFrame {
+            outcome,
+            start,
+            timing,
+            status,
+            headers,
+            detail,
+            body_follows: flags & FLAG_MORE != 0,
+            streamed: flags & FLAG_STREAMED != 0,
+            takes_whole: flags & FLAG_WHOLE != 0,
+            body: r.rest(),
+        };
         Ok(Frame::Response { id, response })
     }
 }

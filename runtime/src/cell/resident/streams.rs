@@ -106,6 +106,7 @@ impl Resident {
             detail: Bytes::new(),
             body_follows: true,
             streamed: true,
+            takes_whole: self.isolate.kind() != Kind::Fetch,
             body: Bytes::new(),
         };
         Frame::encode_response(of.id, &response, &mut self.finished);

@@ -51,6 +51,7 @@ fn response() -> impl Strategy<Value = ResponseFrame> {
             detail,
             body_follows,
             streamed: body_follows && status % 2 == 0,
+            takes_whole: status % 3 == 0,
             body,
         })
 }
