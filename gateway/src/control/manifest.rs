@@ -216,7 +216,11 @@ impl<'t> Reader<'t> {
                 "env" => env = self.env(&inner, value)?,
                 "kind" => kind = self.kind(&inner, value)?,
                 _ => {
-                    return Err(self.unknown(part.span().start, &inner, "`entry`, `kind`, `routes`, `limits` or `env`"));
+                    return Err(self.unknown(
+                        part.span().start,
+                        &inner,
+                        "`entry`, `kind`, `routes`, `limits` or `env`",
+                    ));
                 }
             }
         }

@@ -5,7 +5,9 @@ use crate::accept::Broken;
 use crate::cells::fake::{FakeCell, spec};
 use crate::stage::{Answer, Stage, get, post, settings};
 use bytes::Bytes;
-use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, FunctionKind, FunctionSpec, Limits, Outcome, ResponseFrame, StartKind, WINDOW_BYTES};
+use isle_wire::{
+    BODY_CHUNK_BYTES_MAX, Frame, FunctionKind, FunctionSpec, Limits, Outcome, ResponseFrame, StartKind, WINDOW_BYTES,
+};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Mutex;

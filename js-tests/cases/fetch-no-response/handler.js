@@ -1,5 +1,4 @@
 // What is no Response is said to be none, whatever it looks like.
-const kept = new Response("once");
 const kinds = {
   undefined: () => undefined,
   text: () => "text",
@@ -17,6 +16,5 @@ const kinds = {
     return response;
   },
   switching: () => new Response(null, { status: 101 }),
-  kept: () => kept,
 };
 export default { fetch: (request) => kinds[new URL(request.url).pathname.slice(1)]() };

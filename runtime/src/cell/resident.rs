@@ -52,7 +52,12 @@ struct Invocation {
     is_head: bool,
     /// Whether its request's body is read as it comes.
     reads: bool,
+    /// Its request's id.
+    request_id: [u8; REQUEST_ID_BYTES],
 }
+
+/// Ids of other lengths are no gateway's.
+const REQUEST_ID_BYTES: usize = 32;
 
 impl Invocation {
     fn timing(&self) -> Timing {
@@ -273,6 +278,7 @@ impl Resident {
             fetch = None;
         }
         let is_head = head.method == "HEAD";
+        let request_id = head.request_id[..].try_into().unwrap_or([b'-'; REQUEST_ID_BYTES]);
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
         let body_bytes_max = limits.response_body_bytes_max as usize;
@@ -290,7 +296,7 @@ impl Resident {
         self.idle_since = None;
         self.cell.begun.mark(job.id);
         let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
-        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, is_head, reads: *reads };
+        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, is_head, reads: *reads, request_id };
         if let Some(stop) = stop {
             let failure = self.stopped(stop);
             self.fail(&of, &failure);
@@ -351,7 +357,14 @@ impl Resident {
             // Nothing is left that could run: no timer, no operation, no microtask.
             let message = "the handler's promise is pending and nothing is left that could settle it";
             let failure = Failure::new(Outcome::NeverSettled, "Runtime.NodeJsExit", message);
-            self.end_all_pending(&failure);
+            for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
+                if self.isolate.kind() == Kind::Handler || !self.isolate.listens(id) {
+                    let ended = self.end_pending(id, &failure);
+                    if let Some(gone) = ended.and_then(|of| self.wait_for_rest(of)) {
+                        return Some(gone);
+                    }
+                }
+            }
         }
         None
     }

@@ -22,7 +22,7 @@ const open = new SafeMap();
 function entry(id) {
   let found = open.get(id);
   if (found === undefined) {
-    found = { __proto__: null, pump: undefined, aborts: [], waiting: 0, drained: undefined };
+    found = { __proto__: null, pump: undefined, aborts: [], listens: false, waiting: 0, drained: undefined };
     open.set(id, found);
   }
   return found;
@@ -31,6 +31,12 @@ function entry(id) {
 /** Has `callback(reason)` called when nobody waits for the invocation any more. */
 function onAbort(id, callback) {
   ArrayPrototypePush(entry(id).aborts, callback);
+}
+
+/** The same for the function's own signal: the handler may be waiting for nothing else. */
+function onSignal(id, callback) {
+  entry(id).listens = true;
+  onAbort(id, callback);
 }
 
 /** What sends the response's body; returns a promise of its end. */
@@ -130,11 +136,15 @@ const hooks = {
       }
     }
   },
+  // Whether the function may be waiting for its client to leave.
+  listens(id) {
+    return open.get(id)?.listens === true;
+  },
   // The invocation is over, with whatever was waited for.
   close(id) {
     open.delete(id);
   },
 };
 
-return { describe, hooks, isBytes, onAbort, open, refused, send, setPump, trySend, waitUntil };
+return { describe, hooks, isBytes, onAbort, onSignal, open, refused, send, setPump, trySend, waitUntil };
 })();

@@ -15,10 +15,13 @@ const {
   JSONParse,
   ObjectPrototypeIsPrototypeOf,
   ReflectOwnKeys,
+  SafeWeakMap,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   TypeError,
   TypedArrayPrototypeGetByteLength,
+  WeakMapPrototypeGet,
+  WeakMapPrototypeSet,
 } = primordials;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
@@ -27,7 +30,7 @@ const { extractBody, InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js
 const { fromInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
 const responses = core.loadExtScript("ext:deno_fetch/23_response.js");
 const exchange = core.loadExtScript("ext:isle/exchange.js");
-const { onAbort, open, send, setPump, waitUntil } = exchange;
+const { onAbort, onSignal, open, send, setPump, waitUntil } = exchange;
 const { ResponsePrototype, responseBodyUsed, getInnerResponse, toInnerResponse, wireHeaderList } = responses;
 const {
   serveFastBodyKey,
@@ -105,9 +108,7 @@ class Incoming {
     const body = this.#body;
     if (body === null || typeof body === "object" && body instanceof InnerBody) return body;
     // Text or bytes that came with the request, or `true`: it is on its way.
-    return this.#body = body === true
-      ? new InnerBody(incomingStream(this.#id))
-      : new InnerBody({ body, consumed: false });
+    return this.#body = body === true ? new InnerBody(incomingStream(this.#id)) : new WholeBody(body);
   }
 
   set body(body) {
@@ -116,7 +117,30 @@ class Incoming {
 
   /** Called when a signal is asked for. */
   onCancel(callback) {
-    onAbort(this.#id, callback);
+    onSignal(this.#id, callback);
+  }
+}
+
+/** What a stream is made of that was a request's whole body, to be recognised in a response. */
+const sources = new SafeWeakMap();
+
+/** A body that came with its request. Its stream is one of bytes, like that of a longer one. */
+class WholeBody extends InnerBody {
+  constructor(body) {
+    super({ body, consumed: false });
+  }
+
+  get stream() {
+    const there = this.streamOrStatic;
+    if (ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, there) || there.consumed) return super.stream;
+    const { body } = there;
+    const pull = async (controller) => {
+      streams.readableByteStreamControllerEnqueue(controller, typeof body === "string" ? core.encode(body) : body);
+      streams.readableByteStreamControllerClose(controller);
+    };
+    const stream = streams.createReadableByteStream(() => {}, pull, async () => {});
+    WeakMapPrototypeSet(sources, stream, body);
+    return this.streamOrStatic = stream;
   }
 }
 
@@ -301,7 +325,8 @@ function takeBody(body, id, noBody, response) {
   if (response[serveFastConsumedKey] || body.unusable()) return { __proto__: null, wrong: USED };
   if (ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, there)) {
     // Text or bytes that were made a stream of, which nobody has read, are themselves again.
-    there = extractBody(there).body.streamOrStatic;
+    const source = WeakMapPrototypeGet(sources, there);
+    there = source === undefined ? extractBody(there).body.streamOrStatic : { body: source, consumed: false };
     if (ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, there)) {
       out[3] |= STREAM;
       pumpStream(there, id, noBody);

@@ -48,6 +48,7 @@ pub(super) struct Exchange {
     pump: Function,
     after: Function,
     abort: Function,
+    listens: Function,
     close: Function,
     /// How a fetch handler's response is read, and where it is put.
     respond: Option<(Function, v8::Global<v8::Array>)>,
@@ -77,6 +78,7 @@ impl Exchange {
             pump: global_hook(scope, hooks, "pump")?,
             after: global_hook(scope, hooks, "after")?,
             abort: global_hook(scope, hooks, "abort")?,
+            listens: global_hook(scope, hooks, "listens")?,
             close: global_hook(scope, hooks, "close")?,
             respond,
             follow: Cell::default(),
@@ -231,6 +233,20 @@ impl Isolate {
     pub fn abort(&mut self, invocation: u32, budget_ns: u64) -> Stayed<()> {
         let Stayed { cpu_ns, stop, .. } = self.call_exchange(invocation, budget_ns, |exchange| &exchange.abort);
         Stayed { result: (), cpu_ns, stop }
+    }
+
+    /// Whether the function may be waiting for nothing but its client's leaving.
+    pub fn listens(&mut self, invocation: u32) -> bool {
+        let listens = self.stay(u64::MAX, |runtime, handles| {
+            let exchange = handles.exchange.as_ref()?;
+            deno_core::scope!(scope, runtime);
+            v8::tc_scope!(let scope, scope);
+            let function = v8::Local::new(scope, &exchange.listens);
+            let id = v8::Integer::new_from_unsigned(scope, invocation);
+            let this = v8::undefined(scope).into();
+            Some(function.call(scope, this, &[id.into()])?.is_true())
+        });
+        listens.result == Some(true)
     }
 
     /// Forgets the invocation.

@@ -203,6 +203,8 @@ pub struct Console {
     pub version: u32,
     /// The invocation it belongs to; 0 when it was written during start-up or by nobody's turn.
     pub invocation: u32,
+    /// The id of its request, when the gateway may have forgotten the invocation; empty otherwise.
+    pub request_id: Bytes,
     /// How loud.
     pub level: ConsoleLevel,
     /// The text, without a line end.
@@ -270,7 +272,7 @@ impl Frame {
                 w.rest(&end.detail);
             }),
             Frame::Console(line) => put(out, kind::CONSOLE, 0, line.invocation, |b| {
-                Writer(b).u32(line.version).u8(line.level as u8).rest(line.text.as_bytes());
+                Writer(b).u32(line.version).u8(line.level as u8).bytes(&line.request_id).rest(line.text.as_bytes());
             }),
             Frame::Ping(number) => put(out, kind::PING, 0, *number, |_| ()),
             Frame::Pong(number) => put(out, kind::PONG, 0, *number, |_| ()),
@@ -354,8 +356,9 @@ impl Frame {
             kind::CONSOLE => {
                 let version = r.u32("version")?;
                 let level = ConsoleLevel::from_wire(r.u8("level")?).ok_or(WireError::Invalid("level"))?;
+                let request_id = r.bytes("request id")?;
                 let text = String::from_utf8_lossy(&r.rest()).into_owned();
-                Frame::Console(Console { version, invocation: id, level, text })
+                Frame::Console(Console { version, invocation: id, request_id, level, text })
             }
             kind::PING => Frame::Ping(id),
             kind::PONG => Frame::Pong(id),

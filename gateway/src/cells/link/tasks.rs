@@ -77,9 +77,12 @@ impl Link {
                     return Ok(());
                 }
                 let function = lock(&self.out).loaded.get(&line.version).cloned();
-                let request_id = lock(&self.slots).request_id(line.invocation).cloned();
+                let known = lock(&self.slots).request_id(line.invocation).cloned();
                 if let Some(function) = function {
-                    let request_id = request_id.unwrap_or_default();
+                    // What a cell says is not believed further than it is well formed.
+                    let told = line.request_id;
+                    let well_formed = told.len() <= 64 && told.iter().all(u8::is_ascii_alphanumeric);
+                    let request_id = known.unwrap_or(if well_formed { told } else { Default::default() });
                     self.console.line(&function.spec, &request_id, line.level, line.text);
                 }
             }

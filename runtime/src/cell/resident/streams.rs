@@ -110,6 +110,7 @@ impl Resident {
             body: Bytes::new(),
         };
         Frame::encode_response(of.id, &response, &mut self.finished);
+        self.console.outlives(of.id, &of.request_id);
         // What is pumped goes to the outbox directly: the head must be there first.
         self.append_finished();
         let pumped = self.isolate.pump(of.id, self.budget_ns());
@@ -154,10 +155,11 @@ impl Resident {
     }
 
     /// Waits for what was given to `ctx.waitUntil`, if anything was.
-    fn wait_for_rest(&mut self, mut of: Invocation) -> Option<Gone> {
+    pub(super) fn wait_for_rest(&mut self, mut of: Invocation) -> Option<Gone> {
         if self.isolate.kind() == Kind::Handler {
             return None;
         }
+        self.console.outlives(of.id, &of.request_id);
         let limits = self.version.limits();
         let (wall, cpu_ns) = (millis(limits.wait_until_ms), u64::from(limits.wait_until_cpu_ms) * 1_000_000);
         let waited = self.isolate.after(of.id, cpu_ns);
@@ -169,6 +171,8 @@ impl Resident {
             of.cpu_ns = waited.cpu_ns;
             self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
             self.later.push(Later { of, look_at: deadline, stage: Stage::Waiting, deadline, promise });
+        } else {
+            self.console.forget(of.id);
         }
         None
     }
@@ -257,6 +261,7 @@ impl Resident {
         if self.isolate.kind() == Kind::Handler {
             return None;
         }
+        self.console.outlives(of.id, &of.request_id);
         let aborted = self.isolate.abort(of.id, self.budget_ns());
         if let Some(stop) = aborted.stop {
             return Some(self.doom(&self.stopped(stop)));
