@@ -399,8 +399,7 @@ impl Resident {
         if queue.cancelled.is_empty() {
             return None;
         }
-        let held = self.pending.iter().map(|p| p.of.id).chain(self.later.iter().map(|l| l.of.id));
-        let mine: Vec<u32> = held.filter(|id| queue.cancelled.contains(id)).collect();
+        let mine: Vec<u32> = self.ids().filter(|id| queue.cancelled.contains(id)).collect();
         queue.cancelled.retain(|id| !mine.contains(id));
         if queue.residents == 1 {
             // Nobody else could hold the others: they have ended by themselves.
@@ -458,6 +457,10 @@ impl Resident {
         for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
             self.end_pending(id, failure);
         }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        self.pending.iter().map(|p| p.of.id).chain(self.later.iter().map(|l| l.of.id))
     }
 
     /// Invocations that are not over.
@@ -577,6 +580,10 @@ impl Resident {
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != number);
         if queue.evicted.contains(&number) && self.holds() == 0 {
+            return Parking::Work;
+        }
+        // One that came after this turn's look.
+        if !queue.cancelled.is_empty() && self.ids().any(|id| queue.cancelled.contains(&id)) {
             return Parking::Work;
         }
         let room = self.holds() < self.version.limits().concurrency as usize;
