@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # arguments for the programs: make serve ARGS='…', make bench ARGS='--only isle --rounds 1'
 ARGS ?=
 
-.PHONY: help v8 serve test lint bench bench-cold peers bundles clean-data
+.PHONY: help v8 serve test lint bench bench-cold bench-fleet peers bundles clean-data
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -39,6 +39,10 @@ bench: v8 peers ## Measure warm requests beside the peers (5 minutes) into targe
 bench-cold: v8 peers bundles ## Measure cold starts beside workerd's Worker Loader (15 minutes) into target/bench/cold.json
 	@cargo build --release -p isle -p isle-bench
 	@exec "$(target)/release/isle-bench" cold $(ARGS)
+
+bench-fleet: v8 ## Measure a node with 10,000 deployed functions (15 minutes) into target/bench/fleet.json
+	@cargo build --release -p isle -p isle-bench
+	@exec "$(target)/release/isle-bench" fleet $(ARGS)
 
 bundles: peers
 	@npm run --silent --prefix benches build

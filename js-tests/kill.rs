@@ -1,5 +1,5 @@
 //! What survives: a cell's death under load, the node's death after a deployment, a stop with
-//! requests in flight, and a deployment swapped under a request.
+//! requests in flight, and a deployment swapped under a request. And whose code shares a cell.
 
 mod support;
 
@@ -65,6 +65,17 @@ fn in_flight<'s>(
     let thread = scope.spawn(move || tenant.node.call(&request));
     tenant.until_logged(app, &format!("begun {id}"));
     thread
+}
+
+#[test]
+fn a_trust_group_shares_a_cell_and_nobody_else_does() {
+    let node = Node::start("[trust_groups]\nfamily = [\"mother\", \"child\"]\n");
+    let cells = ["mother", "child", "stranger"].map(|name| {
+        node.tenant(name).deploy(&Deployment::of(name, WORKER));
+        cell_of(&node, name)
+    });
+    assert_eq!(cells[0], cells[1], "one cell for the family");
+    assert_ne!(cells[0], cells[2], "another for the stranger");
 }
 
 #[test]

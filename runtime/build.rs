@@ -56,13 +56,12 @@ fn main() {
     for (name, scripts) in SCRIPTS {
         let folder = folders.get(*name).unwrap_or_else(|| panic!("cargo metadata does not list crate {name}"));
         for script in *scripts {
-            let target = out.join(format!("{name}-{script}"));
-            std::fs::write(&target, wrap(&folder.join(script))).expect("OUT_DIR is writable");
-            writeln!(
-                table,
-                "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const(include_bytes!({target:?}))),"
-            )
-            .expect("writing to a string");
+            let file = format!("{name}-{script}");
+            std::fs::write(out.join(&file), wrap(&folder.join(script))).expect("OUT_DIR is writable");
+            // By the variable, not by its value: a target folder may be moved.
+            let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
+            writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
+                .expect("writing to a string");
         }
     }
     table.push_str("];\n");

@@ -4,13 +4,13 @@
 //! Joins [`function`] (what is started), [`tenant`] (Isle's versions), [`starts`] (the rounds), [`memory`], [`storm`] and
 //! [`report`].
 
-mod client;
+pub mod client;
 mod function;
-mod memory;
+pub mod memory;
 mod report;
-mod starts;
+pub mod starts;
 mod storm;
-mod tenant;
+pub mod tenant;
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -4,11 +4,12 @@
 //! cost: [`warm`] joins [`servers`] (start and stop), [`load`] (closed-loop clients), [`cpu`] (what the process tree
 //! used) and [`report`] (medians, ratios, `target/bench/warm.json`). `isle-bench floor` is one of the peers: plain hyper
 //! with the same answers and no functions, the least that a Rust server can cost here. `isle-bench cold` measures what
-//! comes before the first warm request: [`cold`].
+//! comes before the first warm request: [`cold`]; `isle-bench fleet` what thousands of idle functions take: [`fleet`].
 
 mod answer;
 mod cold;
 mod cpu;
+mod fleet;
 mod floor;
 mod histogram;
 mod load;
@@ -27,6 +28,8 @@ type Error = Box<dyn std::error::Error>;
 enum Command {
     /// Cold starts: time to the first byte, CPU, memory per live function, a storm and its neighbour
     Cold(cold::Options),
+    /// Thousands of deployed functions on one node: memory, and the first request to each
+    Fleet(fleet::Options),
     /// Warm requests: throughput, latency and CPU per request of each server
     Warm(warm::Options),
     /// Serves the workloads with plain hyper until stdin closes; prints its address
@@ -36,6 +39,7 @@ enum Command {
 fn main() -> std::process::ExitCode {
     let done = match Command::parse() {
         Command::Cold(options) => cold::run(&options),
+        Command::Fleet(options) => fleet::run(&options),
         Command::Warm(options) => warm::run(&options),
         Command::Floor => floor::run(),
     };

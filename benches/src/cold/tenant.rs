@@ -103,7 +103,19 @@ impl Tenant {
         let manifest = format!(
             "app = \"{app}\"\n[functions.main]\nentry = \"main.js\"\nroutes = [\"GET {path}\", \"$default\"]\n"
         );
-        let body = json!({ "manifest": manifest, "files": { "main.js": { "text": source } } }).to_string();
+        self.post(client, app, &manifest, &json!({ "main.js": { "text": source } })).await
+    }
+
+    /// Deploys an app as it is given: the text of its `isle.toml`, and its files as the API takes them.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub async fn deploy_files(&self, app: &str, manifest: &str, files: &Value) -> Result<(), Error> {
+        self.post(&mut Client::connect(self.admin).await?, app, manifest, files).await
+    }
+
+    async fn post(&self, client: &mut Client, app: &str, manifest: &str, files: &Value) -> Result<(), Error> {
+        let body = json!({ "manifest": manifest, "files": files }).to_string();
         client.call("POST", &format!("/v1/apps/{app}/deployments"), &self.token, body.as_bytes()).await?;
         Ok(())
     }

@@ -2,7 +2,7 @@
 //!
 //! Dropping it before its end is how a client's leaving reaches the cell: the drop sends `Cancel`.
 
-use super::link::Link;
+use super::link::{Link, Loaded};
 use super::slots::{Miss, Piece};
 use bytes::Bytes;
 use isle_wire::{BODY_CHUNK_BYTES_MAX, End, Frame, Outcome, ResponseFrame};
@@ -33,6 +33,8 @@ pub struct Invocation {
     id: u32,
     ended: bool,
     end: Option<End>,
+    /// Keeps the function loaded.
+    _loaded: Arc<Loaded>,
 }
 
 /// The way of a request's body into an invocation. It may outlive the invocation: nothing is taken
@@ -64,8 +66,8 @@ impl Upload {
 }
 
 impl Invocation {
-    pub(super) fn new(link: Arc<Link>, id: u32) -> Invocation {
-        Invocation { link, id, ended: false, end: None }
+    pub(super) fn new(link: Arc<Link>, id: u32, loaded: Arc<Loaded>) -> Invocation {
+        Invocation { link, id, ended: false, end: None, _loaded: loaded }
     }
 
     /// The way of the request's body.

@@ -4,7 +4,7 @@
 //! for one that happens to be busy.
 
 use crate::function::Function;
-use isle_wire::{FunctionKind, Invoke, Limits};
+use isle_wire::{FunctionKind, Invoke, Limits, StartKind};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,6 +59,8 @@ pub struct Version {
     pub number: u32,
     /// What it is.
     pub function: Arc<Function>,
+    plan: StartKind,
+    unfit: AtomicBool,
     queue: Mutex<Queue>,
     retired: AtomicBool,
     /// Whether it reads its requests' bodies as they come: what is known of that.
@@ -71,7 +73,7 @@ pub struct Version {
 
 impl Version {
     /// A version without isolates.
-    pub fn new(number: u32, function: Function) -> Arc<Version> {
+    pub fn new(number: u32, function: Function, plan: StartKind) -> Arc<Version> {
         let reads = match function.spec.kind {
             FunctionKind::Auto => 0,
             FunctionKind::Handler => READS_WHOLE,
@@ -80,6 +82,8 @@ impl Version {
         Arc::new(Version {
             number,
             function: Arc::new(function),
+            plan,
+            unfit: AtomicBool::new(false),
             queue: Mutex::default(),
             retired: AtomicBool::new(false),
             reads: AtomicU8::new(reads),
@@ -99,6 +103,21 @@ impl Version {
     /// It was loaded: what it is, is known.
     pub fn set_collects(&self, collects: bool) {
         self.reads.store(if collects { READS_WHOLE } else { READS_AS_THEY_COME }, Ordering::Relaxed);
+    }
+
+    /// How to start it: `Snapshot`, `Pooled` or `Source`.
+    pub fn plan(&self) -> StartKind {
+        let snapshot = self.function.artifact.as_ref().is_some_and(|artifact| artifact.snapshot().is_some());
+        match self.plan {
+            StartKind::Source => StartKind::Source,
+            StartKind::Snapshot if snapshot && !self.unfit.load(Ordering::Relaxed) => StartKind::Snapshot,
+            _ => StartKind::Pooled,
+        }
+    }
+
+    /// From now on it starts without its snapshot. `true` for the first who finds that out.
+    pub fn mark_unfit(&self) -> bool {
+        !self.unfit.swap(true, Ordering::Relaxed)
     }
 
     /// The function's limits.

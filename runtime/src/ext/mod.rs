@@ -12,6 +12,7 @@
 
 mod bodies;
 mod ops;
+mod scripts;
 
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
@@ -19,6 +20,7 @@ use std::borrow::Cow;
 
 pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
+pub use scripts::{record, recorded_caches, use_caches};
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 
@@ -27,6 +29,12 @@ pub const HOOKS_NAME: &str = "__isle";
 
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
+
+/// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
+pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
+
+/// What compiles those that are not in it, for their code caches.
+pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 deno_core::extension!(
     isle_ops,

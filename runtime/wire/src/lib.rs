@@ -20,7 +20,7 @@ mod outcome;
 mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
-pub use build::{BuildOrder, BuildReport};
+pub use build::{BuildOrder, BuildReport, StartWish};
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, End, FRAME_BYTES_MAX, Frame, Invoke, LoadReply,
