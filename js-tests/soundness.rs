@@ -11,7 +11,7 @@ use isle_runtime::ConsoleSink;
 use isle_runtime::function::Function;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
-use isle_runtime::isolate::{Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform};
+use isle_runtime::isolate::{Built, Call, Called, Isolate, Reading, build_snapshot, guard, map_snapshot, platform};
 use isle_runtime::snapshot::artifact::{Artifact, encode, source_digest};
 use isle_wire::{ConsoleLevel, FunctionSpec};
 use std::fs::File;
@@ -132,6 +132,7 @@ fn base_name() -> String {
 }
 
 fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
+    let reading = Reading { invocation: 1, is_head: false, body_bytes_max: 6 << 20 };
     let call = Call {
         invocation: 1,
         event: EVENT,
@@ -139,7 +140,8 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
         request_id: "stress",
         deadline_ms: f64::MAX,
         budget_ns: u64::MAX,
-        body_bytes_max: 6 << 20,
+        reading,
+        fetch: None,
         follows: false,
     };
     let answer = match isolate.call(&call).result {
@@ -149,7 +151,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
                 let turned = isolate.turn(cx, u64::MAX);
                 if isolate.is_settled(&promise) { std::task::Poll::Ready(()) } else { turned.result }
             }));
-            isolate.settle(&promise, u64::MAX, 6 << 20).result
+            isolate.settle(&promise, u64::MAX, reading).result
         }
     };
     let Reply { status, headers, body } = answer.expect("the handler answers");

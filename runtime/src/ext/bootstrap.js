@@ -438,7 +438,7 @@
     adopt(theHandler, theFixed) {
       handler = theHandler;
       fixed = JSONParse(theFixed);
-      if (handler[STREAMING] === "response") {
+      if (handler?.[STREAMING] === "response") {
         kind = "streamed";
         const { enter } = load("ext:isle/lambda_stream.js");
         ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
@@ -465,6 +465,26 @@
     },
     kind() {
       return kind;
+    },
+    // Runs what the scripts of an exchange do for most requests, so that code caches have it.
+    exerciseExchange() {
+      const fetching = load("ext:isle/fetch.js").hooks;
+      load("ext:isle/lambda_stream.js");
+      const { Response } = load(`${FETCH}23_response.js`);
+      const answers = [
+        () => new Response("text"),
+        () => Response.json({ a: 1 }, { headers: { a: "b" } }),
+        (request) => new Response(request.body, { status: 201 }),
+        (request) => new Response(request.headers.get("host") + request.url + request.method + request.signal.aborted),
+      ];
+      for (let i = 0; i < answers.length; i++) {
+        fetching.adopt({ __proto__: null, default: answers[i] });
+        fetching.setEnv({});
+        const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
+        fetching.respond(response, 1, false);
+      }
+      fetching.adopt({ __proto__: null, GET: answers[0] });
+      load("ext:isle/exchange.js").open.clear();
     },
     // Once per restore of a function's own snapshot: what may not be in it.
     refix(theFixed) {

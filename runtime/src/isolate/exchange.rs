@@ -254,6 +254,12 @@ impl Isolate {
         self.call_exchange(invocation, u64::MAX, |exchange| &exchange.close);
     }
 
+    /// Loads and runs the scripts of fetch handlers and streamed ones once, for their code caches.
+    /// Only for isolates that serve nobody.
+    pub fn exercise_exchange(&mut self) {
+        self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "exerciseExchange", &[]));
+    }
+
     fn call_exchange(
         &mut self,
         invocation: u32,

@@ -156,6 +156,10 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
         return Ok(report);
     }
+    if answers.iter().any(|answer| answer == STREAMED) {
+        report.snapshot_refused = Some("a response that is streamed cannot be compared whole".to_owned());
+        return Ok(report);
+    }
     if !agree {
         let reason = "two fresh isolates answer differently, so a restored one cannot be compared with them";
         report.snapshot_refused = Some(reason.to_owned());
@@ -334,7 +338,11 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         fetch: fetch.as_ref(),
         follows: false,
     };
-    let result = match isolate.call(&call).result {
+    let called = isolate.call(&call).result;
+    if isolate.kind() == Kind::Streamed {
+        return STREAMED.to_owned();
+    }
+    let result = match called {
         Called::Ended(result) => result,
         Called::Pending(promise) => {
             let waited = executor.block_on(async {
@@ -351,8 +359,11 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
             isolate.settle(&promise, budget_ns, reading).result
         }
     };
-    describe(&result)
+    if result.is_ok() && isolate.follow().stream { STREAMED.to_owned() } else { describe(&result) }
 }
+
+/// What stands for an answer that nobody reads to its end here.
+const STREAMED: &str = "(streamed)";
 
 /// A whole answer as text: what is compared.
 fn describe(result: &Result<Reply, Failure>) -> String {

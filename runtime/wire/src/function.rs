@@ -50,6 +50,15 @@ pub enum FunctionKind {
 }
 
 impl FunctionKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FunctionKind::Auto => "auto",
+            FunctionKind::Handler => "handler",
+            FunctionKind::Fetch => "fetch",
+        }
+    }
+
     /// The kind of this name in a manifest.
     pub fn of_name(name: &str) -> Option<FunctionKind> {
         match name {
