@@ -55,6 +55,8 @@ struct Arriving {
     pieces: VecDeque<Bytes>,
     standing: Standing,
     waker: Option<Waker>,
+    /// Bytes that were read.
+    taken: u64,
     whole: Option<(Box<Collecting>, BytesMut)>,
 }
 
@@ -174,10 +176,18 @@ impl Inbound {
         let Some(arriving) = bodies.get_mut(&id) else { return Taken::Broken };
         match (arriving.pieces.pop_front(), arriving.standing) {
             (_, Standing::Broken | Standing::Discarded) => Taken::Broken,
-            (Some(piece), _) => Taken::Bytes(piece),
+            (Some(piece), _) => {
+                arriving.taken += piece.len() as u64;
+                Taken::Bytes(piece)
+            }
             (None, Standing::Coming) => Taken::Nothing,
             (None, Standing::Ended) => Taken::End,
         }
+    }
+
+    /// Bytes of the body that were read.
+    pub fn taken(&self, id: u32) -> u64 {
+        self.bodies().get(&id).map_or(0, |arriving| arriving.taken)
     }
 
     /// Ready when `take` has something to say.

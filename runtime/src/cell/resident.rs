@@ -454,7 +454,7 @@ impl Resident {
         let over: Vec<(u32, bool)> = self
             .pending
             .iter()
-            .filter(|p| p.deadline <= now || p.of.cpu_ns > budget_ns)
+            .filter(|p| p.deadline <= now || p.of.cpu_ns > budget_ns && p.of.cpu_ns > self.budget_for(&p.of, 0, 0))
             .map(|p| (p.of.id, p.deadline <= now))
             .collect();
         for (id, wall) in over {

@@ -7,8 +7,8 @@
 //!   client leaves ──▶ its signal fires, its streams are cancelled ──▶ Waiting, or over
 //! ```
 //!
-//! A stream has limits of its own: how long in all, how long without moving, how much. Its CPU
-//! budget grows with what it does: a body of any length may pass, a loop may not.
+//! A stream has limits of its own: how long in all, how long without moving, how much. The CPU
+//! budget grows with what passes: a body of any length may, a loop may not.
 
 use super::{Gone, Invocation, Resident, detail_json};
 use crate::handler::fetch;
@@ -20,7 +20,8 @@ use isle_wire::{End, Frame, Limits, Outcome, ResponseFrame};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-/// A stream's CPU budget is the handler's once more for each of these: bytes sent, and time passed.
+/// The CPU budget is the handler's once more for each of these: bytes of its bodies that passed, and
+/// time for which its response was streamed.
 const BUDGET_EVERY_BYTES: u64 = 4 << 20;
 const BUDGET_EVERY: Duration = Duration::from_secs(10);
 
@@ -82,6 +83,12 @@ impl Resident {
 
     fn budget_ns(&self) -> u64 {
         u64::from(self.version.limits().handler_cpu_ms) * 1_000_000
+    }
+
+    /// The CPU budget of an invocation that has sent `passed` bytes, in ns.
+    pub(super) fn budget_for(&self, of: &Invocation, passed: u64, spans: u64) -> u64 {
+        let taken = if of.reads { self.cell.inbound.taken(of.id) } else { 0 };
+        self.budget_ns().saturating_mul(1 + (passed + taken) / BUDGET_EVERY_BYTES + spans)
     }
 
     /// Sends the head of a response whose body is still being made, and has it made. `ends` is the
@@ -326,9 +333,8 @@ impl Resident {
         if still >= millis(limits.stream_idle_ms) {
             return Err(exceeded(format!("the response's stream stood still for {} ms", limits.stream_idle_ms)));
         }
-        let times = progress.passed / BUDGET_EVERY_BYTES + (now - since).as_secs() / BUDGET_EVERY.as_secs();
-        let handler_ns = u64::from(limits.handler_cpu_ms) * 1_000_000;
-        if cpu_ns > handler_ns.saturating_mul(times + 1) {
+        let spans = (now - since).as_secs() / BUDGET_EVERY.as_secs();
+        if cpu_ns > self.budget_for(&later.of, progress.passed, spans) {
             return Err(self.stopped(Stop::Cpu));
         }
         let look_at = later.deadline.min(progress.moved + millis(limits.stream_idle_ms));
