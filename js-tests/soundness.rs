@@ -9,9 +9,10 @@ mod builder;
 use builder::{EVENT, Order, base, spec};
 use isle_runtime::ConsoleSink;
 use isle_runtime::function::Function;
+use isle_runtime::handler::Expects;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
-use isle_runtime::isolate::{Built, Call, Called, Isolate, Reading, build_snapshot, guard, map_snapshot, platform};
+use isle_runtime::isolate::{Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform};
 use isle_runtime::snapshot::artifact::{Artifact, encode, source_digest};
 use isle_wire::{ConsoleLevel, FunctionSpec};
 use std::fs::File;
@@ -112,7 +113,7 @@ fn ready() -> &'static [u8] {
     BASE.get_or_init(|| {
         platform::init();
         let mapped = map_snapshot(&File::open(base()).unwrap()).unwrap();
-        let (made, wait) = std::sync::mpsc::channel();
+        let (made, wait) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let executor = executor();
             let _entered = executor.enter();
@@ -132,7 +133,6 @@ fn base_name() -> String {
 }
 
 fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
-    let reading = Reading { invocation: 1, is_head: false, body_bytes_max: 6 << 20 };
     let call = Call {
         invocation: 1,
         event: EVENT,
@@ -140,7 +140,8 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
         request_id: "stress",
         deadline_ms: f64::MAX,
         budget_ns: u64::MAX,
-        reading,
+        expects: Expects::v2(6 << 20),
+        client_context: None,
         fetch: None,
         follows: false,
     };
@@ -151,7 +152,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
                 let turned = isolate.turn(cx, u64::MAX);
                 if isolate.is_settled(&promise) { std::task::Poll::Ready(()) } else { turned.result }
             }));
-            isolate.settle(&promise, u64::MAX, reading).result
+            isolate.settle(&promise, u64::MAX, &Expects::v2(6 << 20)).result
         }
     };
     let Reply { status, headers, body } = answer.expect("the handler answers");

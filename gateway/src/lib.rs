@@ -18,8 +18,10 @@
 //! | account | [`account`], [`metrics`], [`logs`] | |
 //!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
-//! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
-//! to it, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and [`node`] starts and stops all of it.
+//! made when it is deployed, and [`cors`] answers browsers that only ask. Beside the path: [`control`]
+//! says what is deployed, [`admin`] is the door to it, `invoke` leads from there to a function without
+//! HTTP in between, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and
+//! [`node`] starts and stops all of it.
 #![forbid(unsafe_code)]
 
 pub mod accept;
@@ -30,7 +32,9 @@ pub mod artifacts;
 pub mod cells;
 pub mod config;
 pub mod control;
+pub mod cors;
 pub mod dispatch;
+mod invoke;
 pub mod logs;
 pub mod metrics;
 pub mod node;

@@ -18,7 +18,7 @@ use crate::cells::{Cells, Settings as CellSettings};
 use crate::config::NodeConfig;
 use crate::control::api::{DEFAULT_BUNDLE_BYTES_MAX, DEFAULT_CHECKS_MAX};
 use crate::control::store::StoreError;
-use crate::control::{Api, ApiSettings, LogLine, Opened, Plane, PublicBase};
+use crate::control::{Api, ApiSettings, DirectCall, Invoked, LogLine, Opened, Plane, PublicBase};
 use crate::logs::{LogBus, RequestLine};
 use crate::metrics::{LABEL_SETS_MAX, Metrics};
 use crate::plane::{DataPlane, Share};
@@ -98,6 +98,11 @@ impl Plane for NodePlane {
     fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send {
         let (plane, function) = (self.plane.clone(), function.clone());
         async move { plane.cells.check(&function).await }
+    }
+
+    fn invoke(&self, function: &Arc<FunctionVersion>, call: DirectCall) -> impl Future<Output = Invoked> + Send {
+        let (plane, function) = (self.plane.clone(), function.clone());
+        async move { crate::invoke::invoke(&plane, &function, call).await }
     }
 
     fn workshop(&self) -> Option<&Arc<Workshop>> {

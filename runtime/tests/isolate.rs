@@ -2,9 +2,10 @@
 //! the isolate or its successor goes on. No sockets, no cell.
 
 use isle_runtime::function::Function;
+use isle_runtime::handler::Expects;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
-use isle_runtime::isolate::{Call, Called, Failure, Isolate, Reading, Stop, map_snapshot, platform};
+use isle_runtime::isolate::{Call, Called, Failure, Isolate, Stop, map_snapshot, platform};
 use isle_runtime::{ConsoleSink, snapshot};
 use isle_wire::{ConsoleLevel, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome};
 use std::collections::BTreeMap;
@@ -12,8 +13,6 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::Poll;
-
-const READING: Reading = Reading { invocation: 7, is_head: false, body_bytes_max: 1 << 20 };
 
 /// Not a test of its own: the child process that makes the base snapshot for the others.
 #[test]
@@ -66,6 +65,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         modules,
         env: BTreeMap::new(),
         limits,
+        contract: Default::default(),
     }
 }
 
@@ -114,7 +114,8 @@ impl Bed {
             request_id: "id",
             deadline_ms: f64::MAX,
             budget_ns: 2_000_000_000,
-            reading: READING,
+            expects: Expects::v2(1 << 20),
+            client_context: None,
             fetch: None,
             follows: false,
         };
@@ -128,7 +129,8 @@ impl Bed {
                     let over = isolate.is_settled(&promise) || turned.result.is_ready();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 }));
-                let settled = isolate.settle(&promise, 1_000_000_000, READING);
+                isolate.release_callbacks();
+                let settled = isolate.settle(&promise, 1_000_000_000, &Expects::v2(1 << 20));
                 (settled.result, settled.stop)
             }
         }

@@ -127,6 +127,7 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         modules,
         env: BTreeMap::new(),
         limits: caps.clone(),
+        contract: Default::default(),
     };
     FunctionVersion::new(spec, TENANT.to_owned())
 }

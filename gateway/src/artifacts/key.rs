@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// SHA-256 over tenant, source, kind, variables, limits, warm-up events and the base snapshot's name,
+/// SHA-256 over tenant, source, kind, variables, limits, contract, warm-up events and the base snapshot's name,
 /// which itself stands for this build of Isle, V8 and its flags.
 ///
 /// The tenant is in it so that no artifact is ever shared between two, whatever they deploy; the
@@ -44,6 +44,7 @@ impl ArtifactKey {
             field(value.as_bytes());
         }
         field(&serde_json::to_vec(&spec.limits).expect("numbers always encode"));
+        field(&serde_json::to_vec(&spec.contract).expect("words always encode"));
         warm_ups.iter().for_each(|event| field(event.as_bytes()));
         ArtifactKey(digest.finalize().into())
     }
@@ -121,6 +122,8 @@ mod tests {
         with_limit.limits.heap_mb = 8;
         let mut with_kind = plain.clone();
         with_kind.kind = isle_wire::FunctionKind::Fetch;
+        let mut with_handler = plain.clone();
+        with_handler.contract.handler = "other".into();
         let others = [
             key("base-1", StartWish::Auto, &with_kind, "text", &[]),
             key("base-2", StartWish::Auto, &plain, "text", &[]),
@@ -130,6 +133,7 @@ mod tests {
             key("base-1", StartWish::Auto, &plain, "text", &["{}"]),
             key("base-1", StartWish::Auto, &with_env, "text", &[]),
             key("base-1", StartWish::Auto, &with_limit, "text", &[]),
+            key("base-1", StartWish::Auto, &with_handler, "text", &[]),
         ];
         let different: std::collections::HashSet<_> = others.iter().chain([&first]).collect();
         assert_eq!(different.len(), others.len() + 1);

@@ -1,12 +1,14 @@
 //! `isle.toml`: what an app is made of. Everything wrong is said with the key, the line and what
 //! was expected; nothing unknown is skipped, since a misspelt limit would be no limit.
 
+mod contract;
 #[cfg(test)]
 mod tests;
 
 use super::warmup::{self, WarmUp};
+use crate::cors::Cors;
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::{FunctionKind, Limits};
+use isle_wire::{Contract, FunctionKind, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -22,6 +24,10 @@ pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
 
+/// What a function's table may say, for messages.
+const FUNCTION_KEYS: &str =
+    "`entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
+
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Manifest {
@@ -31,6 +37,8 @@ pub struct Manifest {
     pub app_line: usize,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
+    /// Who in a browser may read what its functions answer, where they do not say so themselves.
+    pub cors: Option<Cors>,
 }
 
 /// One function as the manifest has it.
@@ -48,6 +56,10 @@ pub struct Function {
     pub limits: Limits,
     /// Variables for the function.
     pub env: BTreeMap<String, String>,
+    /// How its handler is found and spoken to.
+    pub contract: Contract,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
     /// What its builder calls it with; `None` when the manifest does not say.
     pub warm_ups: Option<Vec<WarmUp>>,
 }
@@ -158,7 +170,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions) = (None, None);
+        let (mut app, mut functions, mut cors) = (None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -169,14 +181,15 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app` or `functions`")),
+                "cors" => cors = Some(self.cors("cors", value)?),
+                other => return Err(self.unknown(key.span().start, other, "`app`, `functions` or `cors`")),
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions })
+        Ok(Manifest { app, app_line, functions, cors })
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {
@@ -210,6 +223,7 @@ impl<'t> Reader<'t> {
         let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut kind = FunctionKind::Auto;
         let mut limits = self.limits(key, None)?;
+        let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
             match part.get_ref().as_ref() {
@@ -219,11 +233,18 @@ impl<'t> Reader<'t> {
                 "env" => env = self.env(&inner, value)?,
                 "kind" => kind = self.kind(&inner, value)?,
                 "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
-                _ => {
-                    let expected = "`entry`, `kind`, `routes`, `limits`, `env` or `warmup`";
-                    return Err(self.unknown(part.span().start, &inner, expected));
+                "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
+                "handler" => contract.handler = self.handler_path(&inner, value)?,
+                "cors" => cors = Some(self.cors(&inner, value)?),
+                "binary_media_types" => {
+                    contract.binary_media_types = self.binary_media_types(&inner, value)?;
+                    binary_at = Some((inner, part.span().start));
                 }
+                _ => return Err(self.unknown(part.span().start, &inner, FUNCTION_KEYS)),
             }
+        }
+        if let (Some((key, at)), true) = (binary_at, contract.payload_format != PayloadFormat::Rest) {
+            return Err(self.error(at, &key, "is expected only beside `payload_format = \"rest\"`"));
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
         let (entry, entry_line) = entry.ok_or_else(missing)?;
@@ -235,7 +256,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, kind, routes, limits, env, warm_ups })
+        Ok(Function { entry, entry_line, kind, routes, limits, env, contract, cors, warm_ups })
     }
 
     fn kind(&self, key: &str, value: &Value<'_>) -> Result<FunctionKind> {

@@ -14,6 +14,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
+        contract: Default::default(),
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }

@@ -17,11 +17,13 @@ use super::console::Console;
 use super::exchange::Exchange;
 use super::starts::Place;
 use super::version::{Job, Parked, Version};
-use crate::handler::event::{self, EventBody};
+use crate::handler::Expects;
+use crate::handler::event::EventBody;
 use crate::handler::fetch::{FetchBody, FetchInput};
+use crate::handler::invocation::Prepared;
 use crate::handler::response::Reply;
 use crate::isolate::platform::{Urgency, set_urgency};
-use crate::isolate::{Call, Called, Failure, Isolate, Kind, Reading, Stayed, Stop};
+use crate::isolate::{Call, Called, Failure, Isolate, Kind, Stayed, Stop};
 use bytes::{Bytes, BytesMut};
 use deno_core::v8;
 use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, Invoke, LoadReply, Outcome, ResponseFrame, StartKind, Timing};
@@ -51,7 +53,7 @@ struct Invocation {
     cpu_ns: u64,
     queue_us: u32,
     start: (StartKind, u32),
-    is_head: bool,
+    expects: Expects,
     /// Whether its request's body is read as it comes.
     reads: bool,
     /// Its request's id.
@@ -299,35 +301,44 @@ impl Resident {
         let limits = self.version.limits();
         let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
         let Invoke { head, body: bytes, body_follows: reads, .. } = &job.invoke;
-        let (body, event, fetch);
+        let (prepared, fetch);
         if fetches {
-            (body, event) = (EventBody::None, String::new());
+            prepared = Prepared {
+                event: "".into(),
+                body: EventBody::None,
+                client_context: None,
+                expects: Expects::of(&self.version.function.spec),
+            };
             fetch = Some(FetchInput { head, body: FetchBody::of(head, bytes, *reads) });
         } else {
-            body = EventBody::of(head, bytes);
-            event = event::text(head, &self.version.function.spec.app, matches!(body, EventBody::Base64(_)));
+            prepared = Prepared::of(head, bytes, &self.version.function.spec);
             fetch = None;
         }
-        let is_head = head.method == "HEAD";
+        let expects = Expects { invocation: job.id, is_head: head.method == "HEAD", ..prepared.expects };
         let request_id = head.request_id[..].try_into().unwrap_or([b'-'; REQUEST_ID_BYTES]);
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
-        let body_bytes_max = limits.response_body_bytes_max as usize;
         let call = Call {
             invocation: job.id,
-            event: &event,
-            body: &body,
+            event: &prepared.event,
+            body: &prepared.body,
             request_id: std::str::from_utf8(&job.invoke.head.request_id).unwrap_or_default(),
             deadline_ms: now_ms + left_ms,
             budget_ns: u64::from(limits.handler_cpu_ms) * 1_000_000,
-            reading: Reading { invocation: job.id, is_head, body_bytes_max },
+            expects,
+            client_context: prepared.client_context.as_deref(),
             fetch: fetch.as_ref(),
             follows,
         };
         self.idle_since = None;
         self.cell.begun.mark(job.id);
         let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
-        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, is_head, reads: *reads, request_id };
+        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, expects, reads: *reads, request_id };
+        if fetches && head.is_direct() {
+            let message = "a fetch handler takes requests, not events: it cannot be invoked but by its URL";
+            self.fail(&of, &Failure::new(Outcome::InvalidResponse, "Isle.InvalidResponse", message));
+            return self.wait_for_rest(of);
+        }
         if let Some(stop) = stop {
             let failure = self.stopped(stop);
             self.fail(&of, &failure);
@@ -386,6 +397,9 @@ impl Resident {
         }
         if turned.result.is_ready() && !self.pending.is_empty() && self.version.queue().jobs.is_empty() {
             // Nothing is left that could run: no timer, no operation, no microtask.
+            if self.isolate.release_callbacks() && self.end_settled(budget_ns) == Some(Gone) {
+                return Some(Gone);
+            }
             let message = "the handler's promise is pending and nothing is left that could settle it";
             let failure = Failure::new(Outcome::NeverSettled, "Runtime.NodeJsExit", message);
             for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
@@ -401,7 +415,6 @@ impl Resident {
     }
 
     fn end_settled(&mut self, budget_ns: u64) -> Option<Gone> {
-        let body_bytes_max = self.version.limits().response_body_bytes_max as usize;
         let mut index = 0;
         while index < self.pending.len() {
             if !self.isolate.is_settled(&self.pending[index].promise) {
@@ -409,9 +422,7 @@ impl Resident {
                 continue;
             }
             let mut done = self.pending.swap_remove(index);
-            let Invocation { id, is_head, .. } = done.of;
-            let reading = Reading { invocation: id, is_head, body_bytes_max };
-            let settled = self.isolate.settle(&done.promise, budget_ns, reading);
+            let settled = self.isolate.settle(&done.promise, budget_ns, &done.of.expects);
             done.of.cpu_ns += settled.cpu_ns;
             if let Some(stop) = settled.stop {
                 let failure = self.stopped(stop);

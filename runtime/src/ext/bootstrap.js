@@ -25,7 +25,9 @@
     ReflectOwnKeys,
     Proxy,
     String,
+    Promise,
     SafeMap,
+    SafeSet,
     SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
@@ -289,9 +291,89 @@
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
+  // Callback style (R70 to R72): of callback, `done`, `succeed`, `fail` and the handler's own
+  // result, the first one counts. The response goes out at once: an isolate serves many requests
+  // at one time, so there is no event loop of one request's that could be waited for.
+  const waiting = new SafeSet();
+  class Call {
+    settled = false;
+    failed = false;
+    value = undefined;
+    fallback = undefined;
+    resolve = undefined;
+    reject = undefined;
+    // Whether the handler has looked at one of the context's methods.
+    legacy = false;
+
+    end(failed, value) {
+      if (this.settled) return;
+      this.settled = true;
+      this.failed = failed;
+      this.value = value;
+      if (this.resolve !== undefined) {
+        waiting.delete(this);
+        (failed ? this.reject : this.resolve)(value);
+      }
+    }
+    done(error, result) {
+      if (error === undefined || error === null) this.end(false, result);
+      else this.end(true, error);
+    }
+    promise() {
+      return new Promise((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      });
+    }
+  }
+
+  // Whether the handler declares a callback, and whether it may have taken one undeclared: by
+  // `arguments` or a rest parameter, which count for nothing.
+  let handler, takesCallback, hidesArguments;
+  const callHandler = (theEvent, context, call) => {
+    let result;
+    try {
+      result = handler(theEvent, context, (error, result) => call.done(error, result));
+    } catch (error) {
+      if (!call.settled) throw error;
+    }
+    if (call.settled) {
+      if (call.failed) throw call.value;
+      return call.value;
+    }
+    // Most handlers end here. A callback that was neither declared nor used is not waited for.
+    if (!takesCallback && !call.legacy && !(hidesArguments && result === undefined)) return result;
+    if (result !== null && typeof result === "object" && typeof result.then === "function") {
+      const first = call.promise();
+      result.then((value) => call.end(false, value), (error) => call.end(true, error));
+      return first;
+    }
+    // R71: who never calls back has returned this.
+    call.fallback = result;
+    waiting.add(call);
+    return call.promise();
+  };
+
   let fixed;
   class Context {
-    constructor(requestId, deadline) {
+    #call;
+    get done() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error, result) => call.done(error, result);
+    }
+    get succeed() {
+      const call = this.#call;
+      call.legacy = true;
+      return (result) => call.end(false, result);
+    }
+    get fail() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error) => call.end(true, error === undefined || error === null ? "handled" : error);
+    }
+    constructor(requestId, deadline, call) {
+      this.#call = call;
       // An own function without `this`: people take it out of the object and copy the object.
       this.getRemainingTimeInMillis = () => {
         const left = deadline - DateNow();
@@ -377,7 +459,6 @@
   // Bundlers that compile for Lambda set it by themselves, without the helper.
   const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
 
-  let handler;
   // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
   let kind = "handler";
   const hooks = {
@@ -437,15 +518,19 @@
     // Once per function version.
     adopt(theHandler, theFixed) {
       handler = theHandler;
+      takesCallback = theHandler?.length >= 3;
+      hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
       if (handler?.[STREAMING] === "response") {
         kind = "streamed";
         const { enter } = load("ext:isle/lambda_stream.js");
         ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
-        hooks.enterExchange = (eventText, body, requestId, deadline, id) => {
+        hooks.enterExchange = (eventText, body, requestId, deadline, clientContext, id) => {
           const theEvent = JSONParse(eventText);
           if (body !== undefined) theEvent.body = body;
-          return enter(id, handler, theEvent, new Context(requestId, deadline));
+          const context = new Context(requestId, deadline, new Call());
+          if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+          return enter(id, handler, theEvent, context);
         };
       }
       return kind;
@@ -549,11 +634,11 @@
         const method = theEvent.requestContext?.http?.method ?? "GET";
         const url = `http://localhost${theEvent.rawPath ?? "/"}`;
         result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
-      } else {
-        const theContext = new Context("warm-up", DateNow() + 30_000);
+      } else if (kind === "handler") {
+        const call = new Call();
+        const theContext = new Context("warm-up", DateNow() + 30_000, call);
         theContext.env = env;
-        // A streamed response has nowhere to go here.
-        result = kind === "handler" ? handler(theEvent, theContext) : undefined;
+        result = callHandler(theEvent, theContext, call);
       }
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
@@ -602,10 +687,20 @@
     },
 
     // Once per invocation.
-    enter(eventText, body, requestId, deadline) {
+    enter(eventText, body, requestId, deadline, clientContext) {
       const theEvent = JSONParse(eventText);
       if (body !== undefined) theEvent.body = body;
-      return handler(theEvent, new Context(requestId, deadline));
+      const call = new Call();
+      const context = new Context(requestId, deadline, call);
+      if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+      return callHandler(theEvent, context, call);
+    },
+    // Nothing is left that could call back (R71).
+    release() {
+      if (waiting.size === 0) return false;
+      waiting.forEach((call) => call.end(false, call.fallback));
+      waiting.clear();
+      return true;
     },
   };
   ObjectDefineProperty(globalThis, "__isle", { __proto__: null, value: hooks, configurable: true });

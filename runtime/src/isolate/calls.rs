@@ -2,7 +2,8 @@
 
 use super::detail::detail_of;
 use super::exchange;
-use super::{Call, Called, Catching, Control, Failure, Handles, Reading, text};
+use super::{Call, Called, Catching, Control, Failure, Handles, text};
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::{self, Reply, Unreadable};
 use deno_core::v8;
@@ -19,19 +20,23 @@ pub(super) fn call_handler(
         let Some(arguments) = exchange::arguments(scope, call, input) else { return too_long() };
         let enter = v8::Local::new(scope, &exchange.enter);
         let returned = enter.call(scope, nothing, &arguments);
-        return called(scope, handles, returned, call.reading, control);
+        return called(scope, handles, returned, &call.expects, control);
     }
     let arguments = (|| {
         let event = text(scope, call.event)?;
         let body = match call.body {
             EventBody::None => nothing,
             EventBody::Text(body) => text(scope, body)?.into(),
-            EventBody::Base64(body) => text(scope, body)?.into(),
+            EventBody::Base64(body) | EventBody::Lossy(body) => text(scope, body)?.into(),
         };
         let request_id = text(scope, call.request_id)?;
         let deadline = v8::Number::new(scope, call.deadline_ms);
+        let client_context = match call.client_context {
+            Some(json) => text(scope, json)?.into(),
+            None => nothing,
+        };
         let id = v8::Integer::new_from_unsigned(scope, call.invocation);
-        Some([event.into(), body, request_id.into(), deadline.into(), id.into()])
+        Some([event.into(), body, request_id.into(), deadline.into(), client_context, id.into()])
     })();
     let Some(arguments) = arguments else { return too_long() };
     let enter = match &handles.exchange {
@@ -39,7 +44,7 @@ pub(super) fn call_handler(
         None => v8::Local::new(scope, &handles.enter),
     };
     let returned = enter.call(scope, nothing, &arguments);
-    called(scope, handles, returned, call.reading, control)
+    called(scope, handles, returned, &call.expects, control)
 }
 
 fn too_long() -> Called {
@@ -52,7 +57,7 @@ fn called<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     handles: &Handles,
     returned: Option<v8::Local<'o, v8::Value>>,
-    reading: Reading,
+    expects: &Expects,
     control: &Control,
 ) -> Called {
     if returned.is_some() {
@@ -66,7 +71,7 @@ fn called<'o>(
         if promise.state() == v8::PromiseState::Pending {
             return Called::Pending(v8::Global::new(scope, promise));
         }
-        return Called::Ended(read_promise(scope, promise, handles, reading, control));
+        return Called::Ended(read_promise(scope, promise, handles, expects, control));
     }
     if let Some(promise) = as_promise(scope, returned) {
         // R70: returning a thenable decides, whoever made it.
@@ -74,13 +79,13 @@ fn called<'o>(
         scope.perform_microtask_checkpoint();
         return match promise.state() {
             v8::PromiseState::Pending => Called::Pending(v8::Global::new(scope, promise)),
-            _ => Called::Ended(read_promise(scope, promise, handles, reading, control)),
+            _ => Called::Ended(read_promise(scope, promise, handles, expects, control)),
         };
     }
     if scope.has_caught() {
         return Called::Ended(Err(thrown(scope, control)));
     }
-    Called::Ended(read_value(scope, returned, handles, reading, control))
+    Called::Ended(read_value(scope, returned, handles, expects, control))
 }
 
 /// A promise for an object that has a `then`; `None` for everything else.
@@ -103,7 +108,7 @@ pub(super) fn read_promise<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     promise: v8::Local<'o, v8::Promise>,
     handles: &Handles,
-    reading: Reading,
+    expects: &Expects,
     control: &Control,
 ) -> Result<Reply, Failure> {
     let value = promise.result(scope);
@@ -111,19 +116,19 @@ pub(super) fn read_promise<'o>(
         let detail = detail_of(scope, value);
         return Err(Failure { outcome: outcome_of_throw(&detail, control), detail });
     }
-    read_value(scope, value, handles, reading, control)
+    read_value(scope, value, handles, expects, control)
 }
 
 fn read_value<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     value: v8::Local<'o, v8::Value>,
     handles: &Handles,
-    reading: Reading,
+    expects: &Expects,
     control: &Control,
 ) -> Result<Reply, Failure> {
     let reply = match &handles.exchange {
-        Some(exchange) => exchange::read(scope, exchange, value, reading),
-        None => response::read(scope, value, &handles.names, reading.body_bytes_max),
+        Some(exchange) => exchange::read(scope, exchange, value, expects),
+        None => response::read(scope, value, &handles.names, expects),
     };
     reply.map_err(|unreadable| match unreadable {
         Unreadable::Threw => {
@@ -138,7 +143,7 @@ fn read_value<'o>(
         Unreadable::TooLarge(bytes) => Failure::new(
             Outcome::ResponseTooLarge,
             "Isle.ResponseTooLarge",
-            format!("the response body has at least {bytes} bytes, the limit is {}", reading.body_bytes_max),
+            format!("the response body has at least {bytes} bytes, the limit is {}", expects.bytes_max),
         ),
     })
 }

@@ -6,8 +6,9 @@
 
 use super::calls::outcome_of_throw;
 use super::detail::detail_of;
-use super::{Call, Catching, Control, Failure, Handles, Isolate, Reading, Stayed, call_hook, hook};
+use super::{Call, Catching, Control, Failure, Handles, Isolate, Stayed, call_hook, hook};
 use crate::ext::{InvocationMark, Port};
+use crate::handler::Expects;
 use crate::handler::fetch::{self, FetchBody, FetchInput};
 use crate::handler::response::{Reply, Unreadable, text_bytes};
 use bytes::Bytes;
@@ -136,9 +137,9 @@ pub(super) fn read(
     scope: &mut v8::PinScope<'_, '_>,
     exchange: &Exchange,
     value: v8::Local<'_, v8::Value>,
-    reading: Reading,
+    expects: &Expects,
 ) -> Result<Reply, Unreadable> {
-    let Reading { invocation, is_head, body_bytes_max } = reading;
+    let Expects { invocation, is_head, bytes_max: body_bytes_max, .. } = *expects;
     exchange.follow.set(Follow::default());
     let Some((respond, out)) = &exchange.respond else {
         return Err(invalid("the handler ended without a response"));

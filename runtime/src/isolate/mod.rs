@@ -39,6 +39,7 @@ pub use sources::Sources;
 
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::fetch::FetchInput;
 use crate::handler::response::{Names, Reply};
@@ -103,23 +104,14 @@ pub struct Call<'a> {
     pub deadline_ms: f64,
     /// CPU budget, in ns.
     pub budget_ns: u64,
-    /// How its result is read.
-    pub reading: Reading,
+    /// How the result is read.
+    pub expects: Expects,
+    /// `context.clientContext` as JSON.
+    pub client_context: Option<&'a str>,
     /// The request, for a fetch handler.
     pub fetch: Option<&'a FetchInput<'a>>,
     /// Whether it comes directly after another call on this thread.
     pub follows: bool,
-}
-
-/// What reading a result depends on.
-#[derive(Clone, Copy, Debug)]
-pub struct Reading {
-    /// Whose result it is.
-    pub invocation: u32,
-    /// Whether nobody wants the body.
-    pub is_head: bool,
-    /// The response's limit.
-    pub body_bytes_max: usize,
 }
 
 struct Handles {
@@ -365,6 +357,12 @@ impl Isolate {
         })
     }
 
+    /// Gives up on handlers that might have called back: nothing is left that could. Whether any did.
+    pub fn release_callbacks(&mut self) -> bool {
+        let released = self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "release", &[]));
+        released.result.as_deref() == Some("true")
+    }
+
     /// Whether the promise is settled.
     pub fn is_settled(&mut self, promise: &v8::Global<v8::Promise>) -> bool {
         settled(&mut self.runtime, promise) != v8::PromiseState::Pending
@@ -375,14 +373,14 @@ impl Isolate {
         &mut self,
         promise: &v8::Global<v8::Promise>,
         budget_ns: u64,
-        reading: Reading,
+        expects: &Expects,
     ) -> Stayed<Result<Reply, Failure>> {
         let control = self.control.clone();
         self.stay(budget_ns, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             let promise = v8::Local::new(scope, promise);
-            read_promise(scope, promise, handles, reading, &control)
+            read_promise(scope, promise, handles, expects, &control)
         })
     }
 }

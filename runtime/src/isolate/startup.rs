@@ -95,16 +95,23 @@ pub(super) fn adopt(
     }
     let module = v8::Local::new(scope, module);
     let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok();
+    // R75: an export, or with dots a property of one.
+    let path = spec.contract.handler_path();
+    let mut names = path.split('.');
     let handler = namespace.filter(|_| spec.kind != FunctionKind::Fetch).and_then(|namespace| {
-        let key = v8::String::new(scope, "handler")?;
-        namespace.get(scope, key.into())
+        names.try_fold(namespace.into(), |holder: v8::Local<'_, v8::Value>, name| {
+            let key = v8::String::new(scope, name)?;
+            v8::Local::<v8::Object>::try_from(holder).ok()?.get(scope, key.into())
+        })
     });
     let handler = handler.filter(|handler| !handler.is_undefined());
-    if handler.is_none() && spec.kind == FunctionKind::Handler {
-        return Err(not_found(spec, "it exports no `handler`"));
+    // Who names the handler means it.
+    let named = spec.kind == FunctionKind::Handler || !spec.contract.handler.is_empty();
+    if handler.is_none() && named && spec.kind != FunctionKind::Fetch {
+        return Err(not_found(spec, &format!("it exports no `{path}`")));
     }
     if handler.is_some_and(|handler| !handler.is_function()) {
-        return Err(not_found(spec, "its export `handler` is not a function"));
+        return Err(not_found(spec, &format!("its export `{path}` is not a function")));
     }
     let (hook_name, exported) = match (handler, namespace) {
         (Some(handler), _) => ("adopt", handler),

@@ -14,12 +14,12 @@ use super::artifact::{self, Artifact};
 use super::caches;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::fetch::{self, FetchBody, FetchInput};
 use crate::handler::response::Reply;
 use crate::isolate::{
-    Built, Call, Called, Failure, Isolate, Kind, Reading, WarmUp, build_snapshot, guard, map_snapshot, platform,
-    thread_cpu_ns,
+    Built, Call, Called, Failure, Isolate, Kind, WarmUp, build_snapshot, guard, map_snapshot, platform, thread_cpu_ns,
 };
 use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind, StartWish};
 use serde::{Deserialize, Serialize};
@@ -29,12 +29,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 /// Times a start is measured; the least counts, the others were disturbed.
 const TRIES: usize = 3;
 /// What a snapshot must save over a pooled start to be worth its place: it also costs an isolate
 /// that a pool would have had ready.
 const WORTH_US: u64 = 200;
+/// A warm-up call may take this long. It is no request: whoever deploys waits for it.
+const CALL_WALL: Duration = Duration::from_secs(2);
 
 /// A step's work: the order, and what earlier steps made.
 #[derive(Serialize, Deserialize)]
@@ -53,6 +56,8 @@ enum StepReport {
     Measured {
         answers: Vec<String>,
         agree: bool,
+        /// Whether the warm-up events were called with, and came to answers.
+        called: bool,
         source_us: u64,
         pooled_us: u64,
         caches: Vec<usize>,
@@ -132,8 +137,12 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     let _leftovers = Leftovers(&order.out);
     let mut task = Task { order: order.clone(), warm: !order.warm_ups.is_empty(), inventory: String::new() };
     let (answers, agree, caches) = match run_step("measure", &task)? {
-        Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches, inventory }) => {
+        Ok(StepReport::Measured { answers, agree, called, source_us, pooled_us, caches, inventory }) => {
             task.inventory = inventory;
+            if !called {
+                task.order.warm_ups.clear();
+                task.warm = false;
+            }
             let caches = split_caches(order, &caches)?;
             let mut report = BuildReport::from_source(source_us);
             report.pooled_us = pooled_us;
@@ -320,11 +329,13 @@ fn events(order: &BuildOrder) -> Vec<&str> {
     order.warm_ups.iter().map(String::as_str).collect()
 }
 
-fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> String {
+/// Calls the handler as a request would; its whole answer as text. `None` when it has none to
+/// compare: a limit ended it, or it waits for something.
+fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> Option<String> {
     let limits = &order.spec.limits;
-    let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
-    let body_bytes_max = limits.response_body_bytes_max as usize;
-    let reading = Reading { invocation: 1, is_head: false, body_bytes_max };
+    let budget_ns = u64::from(limits.handler_cpu_ms) * 1_000_000;
+    let wall = CALL_WALL.min(Duration::from_millis(u64::from(limits.wall_ms)));
+    let expects = Expects::of(&order.spec);
     let head = (isolate.kind() == Kind::Fetch).then(|| fetch::head_of_event(event));
     let fetch = head.as_ref().map(|head| FetchInput { head, body: FetchBody::None });
     let call = Call {
@@ -334,15 +345,19 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        reading,
+        expects,
+        client_context: None,
         fetch: fetch.as_ref(),
         follows: false,
     };
-    let called = isolate.call(&call).result;
-    if isolate.kind() == Kind::Streamed {
-        return STREAMED.to_owned();
+    let called = isolate.call(&call);
+    if called.stop.is_some() {
+        return None;
     }
-    let result = match called {
+    if isolate.kind() == Kind::Streamed {
+        return Some(STREAMED.to_owned());
+    }
+    let result = match called.result {
         Called::Ended(result) => result,
         Called::Pending(promise) => {
             let waited = executor.block_on(async {
@@ -351,15 +366,22 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
                     let over = isolate.is_settled(&promise) || turned.result.is_ready() || turned.stop.is_some();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 });
-                tokio::time::timeout(std::time::Duration::from_millis(u64::from(limits.wall_ms)), settled).await
+                tokio::time::timeout(wall, settled).await
             });
-            if waited.is_err() || !isolate.is_settled(&promise) {
-                return "pending".to_owned();
+            // Who could have called back and did not has answered, too.
+            let settled = waited.is_ok() && (isolate.is_settled(&promise) || isolate.release_callbacks());
+            if !settled || !isolate.is_settled(&promise) {
+                return None;
             }
-            isolate.settle(&promise, budget_ns, reading).result
+            let settled = isolate.settle(&promise, budget_ns, &expects);
+            if settled.stop.is_some() {
+                return None;
+            }
+            settled.result
         }
     };
-    if result.is_ok() && isolate.follow().stream { STREAMED.to_owned() } else { describe(&result) }
+    let streams = result.is_ok() && isolate.follow().stream;
+    Some(if streams { STREAMED.to_owned() } else { describe(&result) })
 }
 
 /// What stands for an answer that nobody reads to its end here.
@@ -388,6 +410,7 @@ fn fresh(
 }
 
 fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
+    let mut order = order.clone();
     let function = Arc::new(Function::from_source(order.spec.clone()));
     let failed = |failure: Failure| StepReport::Failed { outcome: failure.outcome, detail: failure.detail };
     let mut anchor = Isolate::new(base, 32 << 20, Box::new(Mute));
@@ -398,8 +421,18 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
             Ok(isolate) => isolate,
             Err(failure) => return Ok(failed(failure)),
         };
-        answers.push(events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect::<Vec<_>>());
+        let called: Option<Vec<String>> =
+            events(&order).iter().map(|event| call(&mut isolate, executor, &order, event)).collect();
+        // A call that does not come to an answer is not made again: it would cost its limit each time.
+        if called.is_none() {
+            order.warm_ups.clear();
+            answers.clear();
+            answers.resize(2, Vec::new());
+            break;
+        }
+        answers.extend(called);
     }
+    let order = &order;
     // The caches are taken after the calls, so that lazily compiled functions are in them.
     let (mut isolate, _) = match fresh(base, &function, executor, |_| ()) {
         Ok(isolate) => isolate,
@@ -421,7 +454,9 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
     std::fs::write(beside(&order.out, "caches"), bytes)?;
     let agree = answers[0] == answers[1];
     drop(anchor);
-    Ok(StepReport::Measured { answers: answers.remove(0), agree, source_us, pooled_us, caches: lengths, inventory })
+    let called = !order.warm_ups.is_empty();
+    let answers = answers.remove(0);
+    Ok(StepReport::Measured { answers, agree, called, source_us, pooled_us, caches: lengths, inventory })
 }
 
 /// The caches in the order of the modules' paths, one after the other.
@@ -498,7 +533,8 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
         Err(reason) => return Ok(StepReport::Unfit(reason.to_owned())),
     };
     isolate.make_deterministic();
-    let answers = events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect();
+    let answer = |event: &&str| call(&mut isolate, executor, order, event).unwrap_or_else(|| "no answer".to_owned());
+    let answers = events(order).iter().map(answer).collect();
     drop(isolate);
     let tries = (0..TRIES).filter_map(|_| {
         let before = thread_cpu_ns();

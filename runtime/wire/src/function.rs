@@ -2,7 +2,7 @@
 //!
 //! These travel as JSON: they are sent once per cell or once a second, never per request.
 
-use crate::Limits;
+use crate::{Contract, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -91,6 +91,9 @@ pub struct FunctionSpec {
     pub env: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Limits,
+    /// How its handler is found and spoken to.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    pub contract: Contract,
 }
 
 /// What a cell is told first.

@@ -13,6 +13,7 @@
 mod board;
 mod build;
 mod codec;
+mod contract;
 mod frame;
 mod function;
 mod limits;
@@ -22,6 +23,7 @@ mod request;
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport, StartWish};
 pub use codec::{Reader, WireError, Writer};
+pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, End, FRAME_BYTES_MAX, Frame, Invoke, LoadReply,
     ResponseFrame, Timing, WINDOW_BYTES,

@@ -18,6 +18,7 @@ fn collecting(limit: usize, announced: Option<&'static str>) -> Collecting {
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        contract: Default::default(),
     };
     let version = Version::new(1, Function::from_source(spec), isle_wire::StartKind::Source);
     Collecting { job: Job { id: 5, invoke, arrived: Instant::now() }, version, limit }

@@ -100,7 +100,7 @@ impl Resident {
         ends: Option<v8::Global<v8::Promise>>,
     ) -> Option<Gone> {
         let limits = self.version.limits();
-        let bytes_max = if of.is_head { 0 } else { limits.stream_bytes_max() };
+        let bytes_max = if of.expects.is_head { 0 } else { limits.stream_bytes_max() };
         let now = Instant::now();
         let deadline = now + millis(limits.stream_wall_ms);
         self.cell.outgoing.open(of.id, bytes_max);
