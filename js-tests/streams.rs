@@ -302,6 +302,9 @@ fn bodies_for_handlers_are_still_limited(node: &Node) {
     let post = |length: usize| {
         node.call(&Request::post(&host("whole"), "/", vec![b'x'; length]).header("content-type", "text/plain"))
     };
+    let small = deployed(node, "whole-small", source, &[("request_body_bytes_max", 10)]);
+    let answer = small.node.call(&Request::post(&host("whole-small"), "/", "eleven byte"));
+    assert_eq!(answer.outcome(), "request_too_large");
     for _ in 0..2 {
         // Before anything is known of the function, and then again.
         assert_eq!((post(100_001).status(), post(100_001).outcome().to_owned()), (413, "request_too_large".to_owned()));

@@ -291,8 +291,15 @@ impl Resident {
     /// Calls the handler for one job.
     fn begin(&mut self, mut job: Job, follows: bool) -> Option<Gone> {
         let fetches = self.isolate.kind() == Kind::Fetch;
-        if job.invoke.body_follows && !fetches {
-            job = self.cell.collect(job, &self.version)?;
+        if !fetches {
+            if job.invoke.body.len() > self.version.limits().request_body_bytes_max as usize {
+                // The gateway leaves it to us while it does not know what the function takes.
+                self.cell.fail(job.id, Outcome::RequestTooLarge);
+                return None;
+            }
+            if job.invoke.body_follows {
+                job = self.cell.collect(job, &self.version)?;
+            }
         }
         let began = Instant::now();
         let start = std::mem::take(&mut self.start);

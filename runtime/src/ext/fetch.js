@@ -219,13 +219,13 @@ function isClass(value) {
 function find(namespace) {
   const main = namespace.default;
   if (typeof main === "function") {
-    if (isClass(main)) throw new TypeError("the default export is a class, expected a function or an object with `fetch`");
+    if (isClass(main)) throw new TypeError("exports a class as default, expected a function or an object with `fetch`");
     return (request, ctx) => main(request, env, ctx);
   }
   if (main !== null && typeof main === "object") {
     const { fetch } = main;
     if (typeof fetch === "function") return (request, ctx) => FunctionPrototypeCall(fetch, main, request, env, ctx);
-    if (fetch !== undefined) throw new TypeError("`fetch` of the default export is not a function");
+    if (fetch !== undefined) throw new TypeError("exports an object as default whose `fetch` is not a function");
   }
   const methods = { __proto__: null };
   const allowed = [];
@@ -238,7 +238,7 @@ function find(namespace) {
     } else if (typeof one === "function") {
       methods[method] = one;
     } else {
-      throw new TypeError(`the export \`${method}\` is not a function`);
+      throw new TypeError(`exports a \`${method}\` that is not a function`);
     }
     ArrayPrototypePush(allowed, method);
   }
@@ -248,8 +248,8 @@ function find(namespace) {
     for (let i = 0; i < keys.length; i++) if (typeof keys[i] === "string") ArrayPrototypePush(names, `\`${keys[i]}\``);
     const there = names.length === 0 ? "it exports nothing" : `it exports ${ArrayPrototypeJoin(names, ", ")}`;
     throw new TypeError(
-      "expected `export const handler`, a default export that is a function or has `fetch`, or functions named " +
-        `GET, POST, ...; ${there}`,
+      "exports no `handler`, no default that is a function or has `fetch`, and no function named GET, POST, ...; " +
+        there,
     );
   }
   const allow = ArrayPrototypeJoin(allowed, ", ");

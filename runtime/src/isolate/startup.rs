@@ -108,15 +108,15 @@ pub(super) fn adopt(
     // Who names the handler means it.
     let named = spec.kind == FunctionKind::Handler || !spec.contract.handler.is_empty();
     if handler.is_none() && named && spec.kind != FunctionKind::Fetch {
-        return Err(not_found(spec, &format!("it exports no `{path}`")));
+        return Err(not_found(spec, format!("{} exports no `{path}`", spec.entry)));
     }
     if handler.is_some_and(|handler| !handler.is_function()) {
-        return Err(not_found(spec, &format!("its export `{path}` is not a function")));
+        return Err(not_found(spec, format!("`{path}` of {} is not a function", spec.entry)));
     }
     let (hook_name, exported) = match (handler, namespace) {
         (Some(handler), _) => ("adopt", handler),
         (None, Some(namespace)) => ("adoptFetch", namespace.into()),
-        (None, None) => return Err(not_found(spec, "it has no exports")),
+        (None, None) => return Err(not_found(spec, format!("{} has no exports", spec.entry))),
     };
     let fixed = fixed_context(spec, with_env);
     let hooks = v8::Local::new(scope, &handles.hooks);
@@ -128,20 +128,20 @@ pub(super) fn adopt(
         Some("fetch") => Ok(Kind::Fetch),
         Some("streamed") => Ok(Kind::Streamed),
         Some(_) => Ok(Kind::Handler),
-        None => Err(not_found(spec, &why(scope))),
+        None => Err(not_found(spec, format!("{} {}", spec.entry, why(scope)))),
     }
 }
 
-fn not_found(spec: &FunctionSpec, why: &str) -> Failure {
-    let message = format!("{} has no function in it: {why}", spec.entry);
+fn not_found(spec: &FunctionSpec, message: String) -> Failure {
     let mut failure = Failure::new(Outcome::StartupFailed, "Runtime.HandlerNotFound", message);
     failure.detail.file = Some(spec.entry.clone());
     failure
 }
 
+/// What the entry module is or does that it cannot serve.
 fn why(scope: &mut Catching<'_, '_, '_, '_>) -> String {
     match scope.exception() {
         Some(exception) if !scope.has_terminated() => detail_of(scope, exception).message,
-        _ => "its exports cannot be read".to_owned(),
+        _ => "has exports that cannot be read".to_owned(),
     }
 }
