@@ -11,6 +11,7 @@
 //! that is not there cannot be reached. Two of the same names ask the gateway instead
 //! ([`crate::egress`]).
 
+mod bodies;
 mod ops;
 mod scripts;
 
@@ -19,6 +20,7 @@ use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
+pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
 pub use scripts::{record, recorded_caches, use_caches};
 
@@ -38,7 +40,19 @@ pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 deno_core::extension!(
     isle_ops,
-    ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random, op_fetch, op_fetch_send],
+    ops = [
+        ops::op_isle_compile,
+        ops::op_isle_console,
+        ops::op_isle_random,
+        bodies::op_isle_body_take,
+        bodies::op_isle_body_arrived,
+        bodies::op_isle_body_discard,
+        bodies::op_isle_body_write,
+        bodies::op_isle_body_room,
+        bodies::op_isle_body_begin,
+        op_fetch,
+        op_fetch_send,
+    ],
 );
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
