@@ -255,10 +255,12 @@ pub fn fuzz_one(data: &[u8]) {
             function: String::new(),
             deployment: String::new(),
             entry: String::new(),
+            kind: Default::default(),
             modules: BTreeMap::new(),
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),
             contract: Default::default(),
+            egress_allow: None,
         },
         String::new(),
     ));

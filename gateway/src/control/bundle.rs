@@ -7,7 +7,7 @@ use super::manifest::{self, Manifest, ManifestError};
 use super::warmup;
 use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionKind, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -27,12 +27,16 @@ pub struct Bundle {
     files: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress_allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Function {
     entry: String,
+    #[serde(default, skip_serializing_if = "is_auto")]
+    kind: FunctionKind,
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
@@ -44,6 +48,11 @@ struct Function {
     /// Events as JSON; absent when the manifest says nothing, as in bundles of older Isles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warm_ups: Option<Vec<String>>,
+}
+
+/// Left out of the canonical form: what a deployment does not say does not name it.
+fn is_auto(kind: &FunctionKind) -> bool {
+    *kind == FunctionKind::Auto
 }
 
 /// Why a bundle cannot be.
@@ -165,10 +174,10 @@ impl Bundle {
                         line,
                         message,
                     })?;
-            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env, contract, cors, warm_ups });
+            let manifest::Function { entry, kind, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, kind, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { functions, files, cors: manifest.cors })
+        Ok(Bundle { functions, files, cors: manifest.cors, egress_allow: manifest.egress_allow })
     }
 
     /// The canonical form.
@@ -196,7 +205,7 @@ impl Bundle {
     /// Only for a bundle that an older Isle stored and this one does not understand, and for one
     /// that no cell can be sent.
     pub fn into_drafts(self, tenant: &str, app: &str, deployment: &str, caps: &Limits) -> Result<Drafts, BuildError> {
-        let Bundle { functions: stored, files, cors } = self;
+        let Bundle { functions: stored, files, cors, egress_allow } = self;
         let mut modules = modules(files);
         let mut functions = BTreeMap::new();
         for (name, function) in stored {
@@ -206,10 +215,12 @@ impl Bundle {
                 function: name.clone(),
                 deployment: deployment.into(),
                 entry: function.entry,
+                kind: function.kind,
                 modules: std::mem::take(&mut modules),
                 env: function.env,
                 limits: manifest::lowered(&function.limits, caps),
                 contract: function.contract,
+                egress_allow: egress_allow.clone(),
             };
             let bytes = encoded_bytes(&spec);
             modules = std::mem::take(&mut spec.modules);

@@ -7,8 +7,9 @@ mod tests;
 
 use super::warmup::{self, WarmUp};
 use crate::cors::Cors;
+use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::{Contract, Limits, PayloadFormat};
+use isle_wire::{Contract, FunctionKind, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -23,10 +24,12 @@ pub const ROUTES_MAX: usize = 300;
 pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
+/// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
+pub const EGRESS_RULES_MAX: usize = 200;
 
 /// What a function's table may say, for messages.
 const FUNCTION_KEYS: &str =
-    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
+    "`entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub struct Manifest {
     pub functions: BTreeMap<String, Function>,
     /// Who in a browser may read what its functions answer, where they do not say so themselves.
     pub cors: Option<Cors>,
+    /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// One function as the manifest has it.
@@ -48,6 +53,8 @@ pub struct Function {
     pub entry: String,
     /// Where `entry` is written, counted from 1.
     pub entry_line: usize,
+    /// Which of the module's exports is the function.
+    pub kind: FunctionKind,
     /// At least one; `$default` when the manifest names none.
     pub routes: Vec<Pattern>,
     /// Those left out are the default's, or the node's cap if that is less.
@@ -168,7 +175,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions, mut cors) = (None, None, None);
+        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -180,14 +187,42 @@ impl<'t> Reader<'t> {
                 }
                 "functions" => functions = Some(self.functions(value)?),
                 "cors" => cors = Some(self.cors("cors", value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app`, `functions` or `cors`")),
+                "egress" => egress_allow = self.egress(value)?,
+                other => {
+                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                }
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions, cors })
+        Ok(Manifest { app, app_line, functions, cors, egress_allow })
+    }
+
+    fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
+        let mut allow = None;
+        for (key, value) in self.table("egress", value)? {
+            let inner = format!("egress.{}", key.get_ref());
+            if key.get_ref() != "allow" {
+                return Err(self.unknown(key.span().start, &inner, "`allow`"));
+            }
+            let expected = "an array of strings like \"api.example.com\"";
+            let list = value.get_ref().as_array().ok_or_else(|| self.wrong_type(&inner, value, expected))?;
+            let mut rules = Vec::new();
+            for rule in list.iter() {
+                let (at, text) = (rule.span().start, self.string(&inner, rule)?);
+                HostPattern::parse(text)
+                    .map_err(|why| self.error(at, &inner, format!("`{text}` {why}, {}", host::EXPECTED)))?;
+                rules.push(text.to_owned());
+            }
+            if rules.len() > EGRESS_RULES_MAX {
+                let message = format!("has {} rules, expected at most {EGRESS_RULES_MAX}", rules.len());
+                return Err(self.error(value.span().start, &inner, message));
+            }
+            allow = Some(rules);
+        }
+        Ok(allow)
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {
@@ -219,6 +254,7 @@ impl<'t> Reader<'t> {
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
         let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
+        let mut kind = FunctionKind::Auto;
         let mut limits = self.limits(key, None)?;
         let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
@@ -228,6 +264,7 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
+                "kind" => kind = self.kind(&inner, value)?,
                 "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
                 "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
                 "handler" => contract.handler = self.handler_path(&inner, value)?,
@@ -252,7 +289,14 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
+        Ok(Function { entry, entry_line, kind, routes, limits, env, contract, cors, warm_ups })
+    }
+
+    fn kind(&self, key: &str, value: &Value<'_>) -> Result<FunctionKind> {
+        let name = self.string(key, value)?;
+        FunctionKind::of_name(name).ok_or_else(|| {
+            self.error(value.span().start, key, format!("is `{name}`, expected \"handler\" or \"fetch\""))
+        })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -385,8 +429,8 @@ pub(super) fn lowered(limits: &Limits, caps: &Limits) -> Limits {
         fields(limits)
             .into_iter()
             .map(|(name, value)| {
-                let cap = caps[&name];
-                (name, value.min(cap))
+                let least = Limits::lesser(&name, value, caps[&name]);
+                (name, least)
             })
             .collect(),
     )

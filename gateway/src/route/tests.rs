@@ -10,10 +10,12 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         function: name.into(),
         deployment: "d".into(),
         entry: "a.js".into(),
+        kind: Default::default(),
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
         contract: Default::default(),
+        egress_allow: None,
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }

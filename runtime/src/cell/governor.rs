@@ -29,6 +29,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// better one tenant's invocations than its whole cell.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
 
+/// After such a stop, the next one comes no sooner: what was stopped must be given back first, and
+/// the requests that follow it must not be stopped for it. Meanwhile the kernel's limit stands.
+const STOP_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Resident memory from which idle isolates are dropped early, the longest idle first.
 const EVICT_SHARE: (u64, u64) = (1, 2);
 
@@ -77,23 +81,18 @@ impl Wake {
     }
 }
 
-/// The isolates of a process, as whoever looks after their limits sees them.
+/// The isolates of the cell, as the governor sees them.
 #[derive(Default)]
 pub struct Watched(Mutex<Vec<Weak<Control>>>);
 
 impl Watched {
-    /// None yet.
-    pub const fn new() -> Watched {
-        Watched(Mutex::new(Vec::new()))
-    }
-
     /// Adds an isolate.
     pub fn add(&self, control: &Arc<Control>) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(control));
     }
 
-    /// Looks at all and stops those that are over a limit; returns those that run JavaScript now.
-    pub fn check(&self) -> Vec<Arc<Control>> {
+    /// Looks at all; returns those that run JavaScript now.
+    fn check(&self) -> Vec<Arc<Control>> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut running = Vec::new();
         all.retain(|control| match control.upgrade() {
@@ -117,13 +116,18 @@ pub fn run(cell: &Arc<Cell>) {
     let mut last_work = Instant::now();
     let mut last_report = Instant::now();
     let mut last_eviction = Instant::now();
+    let mut last_stop: Option<Instant> = None;
     let mut given_back = true;
     let mut last_stats = CellStats::default();
     loop {
         let now = Instant::now();
         let running = cell.watched.check();
-        if !running.is_empty() && own_bytes().is_some_and(|bytes| bytes > stop_at) {
+        if !running.is_empty()
+            && last_stop.is_none_or(|stop| now.duration_since(stop) >= STOP_AGAIN_AFTER)
+            && own_bytes().is_some_and(|bytes| bytes > stop_at)
+        {
             running.iter().for_each(|control| control.stop_for_memory());
+            last_stop = Some(now);
         }
         let versions = cell.versions();
         versions.iter().for_each(|version| cell.consider(version));

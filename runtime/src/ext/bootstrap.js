@@ -23,13 +23,18 @@
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
     ReflectOwnKeys,
+    PromiseReject,
     Proxy,
     String,
     Promise,
     SafeMap,
     SafeSet,
+    SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
+    TypedArrayPrototypeGetByteLength,
+    TypedArrayPrototypeSet,
+    TypedArrayPrototypeSubarray,
     TypeError,
     Uint8Array,
   } = primordials;
@@ -67,6 +72,31 @@
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
   loaded.set("ext:deno_fetch/22_http_client.js", { HttpClient, HttpClientPrototype: HttpClient.prototype });
+
+  // Nor does its tracing.
+  internals.__telemetry = { TRACING_ENABLED: false, exitSpan() {} };
+  internals.__telemetryUtil = {};
+
+  // A body read to its end is collected in buffers that the isolate's memory account knows; the
+  // operation that is meant for this would collect it outside.
+  const READ_STEP = 65_536;
+  ownCore.readAll = ownCore.ops.op_read_all = async (rid) => {
+    const pieces = [];
+    let length = 0;
+    for (;;) {
+      const piece = new Uint8Array(READ_STEP);
+      const count = await core.read(rid, piece);
+      if (count === 0) break;
+      ArrayPrototypePush(pieces, TypedArrayPrototypeSubarray(piece, 0, count));
+      length += count;
+    }
+    const whole = new Uint8Array(length);
+    for (let i = 0, at = 0; i < pieces.length; i++) {
+      TypedArrayPrototypeSet(whole, pieces[i], at);
+      at += TypedArrayPrototypeGetByteLength(pieces[i]);
+    }
+    return whole;
+  };
 
   const WEB = "ext:deno_web/", FETCH = "ext:deno_fetch/";
   load(`${WEB}00_infra.js`);
@@ -224,9 +254,14 @@
     core.propWritableLazyLoaded((exports) => exports[name], () => load(specifier));
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
-  // Outbound requests are refused until they can be made through the gateway.
-  const fetch = async function fetch(_input, _init = undefined) {
-    throw new TypeError("fetch failed: outbound requests are not available to functions on this node");
+  // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
+  // answer would be state that all isolates share.
+  const fetch = function fetch(_input, _init = undefined) {
+    if (building) {
+      touch("fetch");
+      return PromiseReject(new TypeError("fetch failed: not while a snapshot is made"));
+    }
+    return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
 
   ObjectDefineProperties(globalThis, {
@@ -292,6 +327,7 @@
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
+    awslambda: lazyHidden("awslambda", "ext:isle/lambda_stream.js"),
   });
   event.saveGlobalThisReference(globalThis);
   event.setEventTargetData(globalThis);
@@ -465,6 +501,11 @@
     });
   };
 
+  // Bundlers that compile for Lambda set it by themselves, without the helper.
+  const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
+
+  // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
+  let kind = "handler";
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -525,10 +566,60 @@
       takesCallback = theHandler?.length >= 3;
       hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
+      if (handler?.[STREAMING] === "response") {
+        kind = "streamed";
+        const { enter } = load("ext:isle/lambda_stream.js");
+        ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+        hooks.enterExchange = (eventText, body, requestId, deadline, clientContext, id) => {
+          const theEvent = JSONParse(eventText);
+          if (body !== undefined) theEvent.body = body;
+          const context = new Context(requestId, deadline, new Call());
+          if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+          return enter(id, handler, theEvent, context);
+        };
+      }
+      return kind;
+    },
+    // The same for a module that exports a fetch handler; throws when it does not.
+    adoptFetch(namespace, theFixed) {
+      fixed = JSONParse(theFixed);
+      const fetching = load("ext:isle/fetch.js").hooks;
+      fetching.adopt(namespace);
+      fetching.setEnv(fixed.env);
+      kind = "fetch";
+      ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+      hooks.enterExchange = fetching.enter;
+      hooks.respond = fetching.respond;
+      hooks.out = fetching.out;
+      return kind;
+    },
+    kind() {
+      return kind;
+    },
+    // Runs what the scripts of an exchange do for most requests, so that code caches have it.
+    exerciseExchange() {
+      const fetching = load("ext:isle/fetch.js").hooks;
+      load("ext:isle/lambda_stream.js");
+      const { Response } = load(`${FETCH}23_response.js`);
+      const answers = [
+        () => new Response("text"),
+        () => Response.json({ a: 1 }, { headers: { a: "b" } }),
+        (request) => new Response(request.body, { status: 201 }),
+        (request) => new Response(request.headers.get("host") + request.url + request.method + request.signal.aborted),
+      ];
+      for (let i = 0; i < answers.length; i++) {
+        fetching.adopt({ __proto__: null, default: answers[i] });
+        fetching.setEnv({});
+        const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
+        fetching.respond(response, 1, false);
+      }
+      fetching.adopt({ __proto__: null, GET: answers[0] });
+      load("ext:isle/exchange.js").open.clear();
     },
     // Once per restore of a function's own snapshot: what may not be in it.
     refix(theFixed) {
       fixed = JSONParse(theFixed);
+      if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
     },
 
     // --- making a function's own snapshot ------------------------------------------------------
@@ -580,10 +671,20 @@
           return [];
         },
       });
-      const call = new Call();
-      const theContext = new Context("warm-up", DateNow() + 30_000, call);
-      theContext.env = env;
-      const result = callHandler(JSONParse(eventText), theContext, call);
+      const theEvent = JSONParse(eventText);
+      let result;
+      if (kind === "fetch") {
+        const fetching = load("ext:isle/fetch.js").hooks;
+        fetching.setEnv(env);
+        const method = theEvent.requestContext?.http?.method ?? "GET";
+        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
+        result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
+      } else if (kind === "handler") {
+        const call = new Call();
+        const theContext = new Context("warm-up", DateNow() + 30_000, call);
+        theContext.env = env;
+        result = callHandler(theEvent, theContext, call);
+      }
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -597,6 +698,7 @@
     },
     endBuild() {
       building = false;
+      if (kind !== "handler") load("ext:isle/exchange.js").open.clear();
       for (let i = 0; i < undo.length; i++) undo[i]();
       undo.length = 0;
     },

@@ -7,16 +7,20 @@
 //! indices of the references the same in a snapshot that is made on top of another: deno_core's
 //! own way would lose them there.
 //!
-//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
-//! registered: a cell has no network, and an op that is not there cannot be reached.
+//! Of deno_fetch only scripts are used. Its ops are not registered: a cell has no network, and an op
+//! that is not there cannot be reached. Two of the same names ask the gateway instead
+//! ([`crate::egress`]).
 
+mod bodies;
 mod ops;
 mod scripts;
 
+use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
+pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
 pub use scripts::{record, recorded_caches, use_caches};
 
@@ -34,7 +38,22 @@ pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
 /// What compiles those that are not in it, for their code caches.
 pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
+deno_core::extension!(
+    isle_ops,
+    ops = [
+        ops::op_isle_compile,
+        ops::op_isle_console,
+        ops::op_isle_random,
+        bodies::op_isle_body_take,
+        bodies::op_isle_body_arrived,
+        bodies::op_isle_body_discard,
+        bodies::op_isle_body_write,
+        bodies::op_isle_body_room,
+        bodies::op_isle_body_begin,
+        op_fetch,
+        op_fetch_send,
+    ],
+);
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.
