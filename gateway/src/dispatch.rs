@@ -132,6 +132,7 @@ where
     ended
 }
 /// What sending a body in pieces came to.
+#[allow(clippy::large_enum_variant, reason = "it is matched where it is made and never stored")]
 enum Sent {
     /// All of it is in the cell.
     Whole(Invocation),

@@ -61,7 +61,7 @@ impl Resident {
         }
         let Follow { stream, waits } = self.isolate.follow();
         match result {
-            Ok(reply) if stream => return self.begin_stream(of, reply, None),
+            Ok(reply) if stream => self.begin_stream(of, reply, None),
             Ok(reply) => {
                 self.send(&of, Ok(&reply));
                 self.close_bodies(&of);
