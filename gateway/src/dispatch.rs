@@ -25,6 +25,7 @@ use crate::cells::Cells;
 use crate::cells::invocation::{Invocation, Lost};
 use crate::cells::link::{Begin, NotBegun};
 use crate::cells::supervise::Cell;
+use crate::egress::Hops;
 use crate::plane::Served;
 use crate::request_id::RequestId;
 pub(crate) use body::{Bad, Coming};
@@ -132,7 +133,7 @@ where
     ended
 }
 /// What sending a body in pieces came to.
-#[allow(clippy::large_enum_variant, reason = "it is matched where it is made and never stored")]
+#[allow(clippy::large_enum_variant, reason = "matched where it is returned, never kept")]
 enum Sent {
     /// All of it is in the cell.
     Whole(Invocation),
@@ -235,6 +236,7 @@ impl Way<'_> {
                 wall_ms: (left.as_millis() as u32).max(1),
                 deadline: self.deadline + WALL_GRACE,
                 body,
+                depth: self.head.request.extensions().get::<Hops>().map_or(0, |hops| hops.0),
             };
             match cell.link.begin(begin, |out| self.head.encode(out)) {
                 Ok(invocation) => return Ok(invocation),

@@ -17,6 +17,9 @@
 //! | respond | [`respond`] | `invalid_response`, when a cell sends what is no HTTP |
 //! | account | [`account`], [`metrics`], [`logs`] | |
 //!
+//! What functions themselves ask of others leaves through [`egress`], the one room that resolves names
+//! and connects for them.
+//!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
 //! made when it is deployed, and [`cors`] answers browsers that only ask. Beside the path: [`control`]
 //! says what is deployed, [`admin`] is the door to it, `invoke` leads from there to a function without
@@ -34,6 +37,7 @@ pub mod config;
 pub mod control;
 pub mod cors;
 pub mod dispatch;
+pub mod egress;
 mod invoke;
 pub mod logs;
 pub mod metrics;

@@ -260,6 +260,7 @@ pub fn fuzz_one(data: &[u8]) {
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),
             contract: Default::default(),
+            egress_allow: None,
         },
         String::new(),
     ));

@@ -5,6 +5,7 @@ use crate::account::Account;
 use crate::admit::QUEUE_WAIT;
 use crate::cors::preflight_of;
 use crate::dispatch::{Head, dispatch};
+use crate::egress::{Answering, Inside, UploadBody};
 use crate::plane::DataPlane;
 use crate::request_id::RequestId;
 use crate::respond::{ASKS_TIMING, Asked, Audience, preflight, refuse, respond, tell_timing};
@@ -121,6 +122,12 @@ impl Front {
             account.close(outcome, start, timing, &detail, reply.status().as_u16());
         }
         reply
+    }
+}
+
+impl Inside for Front {
+    fn answer(&self, peer: Peer, request: Request<UploadBody>) -> Answering<'_> {
+        Box::pin(Front::answer(self, peer, request))
     }
 }
 

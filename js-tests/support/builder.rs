@@ -40,6 +40,7 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         env: Default::default(),
         limits: Limits::default(),
         contract: Default::default(),
+        egress_allow: None,
     }
 }
 

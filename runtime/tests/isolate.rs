@@ -66,6 +66,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         env: BTreeMap::new(),
         limits,
         contract: Default::default(),
+        egress_allow: None,
     }
 }
 

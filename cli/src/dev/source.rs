@@ -128,6 +128,7 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         env: BTreeMap::new(),
         limits: caps.clone(),
         contract: Default::default(),
+        egress_allow: None,
     };
     FunctionVersion::new(spec, TENANT.to_owned())
 }

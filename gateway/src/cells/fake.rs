@@ -30,6 +30,7 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         env: Default::default(),
         limits: Default::default(),
         contract: Default::default(),
+        egress_allow: None,
     }
 }
 

@@ -27,6 +27,8 @@ pub struct Bundle {
     files: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress_allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -175,7 +177,7 @@ impl Bundle {
             let manifest::Function { entry, kind, limits, env, contract, cors, .. } = function;
             functions.insert(name, Function { entry, kind, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { functions, files, cors: manifest.cors })
+        Ok(Bundle { functions, files, cors: manifest.cors, egress_allow: manifest.egress_allow })
     }
 
     /// The canonical form.
@@ -203,7 +205,7 @@ impl Bundle {
     /// Only for a bundle that an older Isle stored and this one does not understand, and for one
     /// that no cell can be sent.
     pub fn into_drafts(self, tenant: &str, app: &str, deployment: &str, caps: &Limits) -> Result<Drafts, BuildError> {
-        let Bundle { functions: stored, files, cors } = self;
+        let Bundle { functions: stored, files, cors, egress_allow } = self;
         let mut modules = modules(files);
         let mut functions = BTreeMap::new();
         for (name, function) in stored {
@@ -218,6 +220,7 @@ impl Bundle {
                 env: function.env,
                 limits: manifest::lowered(&function.limits, caps),
                 contract: function.contract,
+                egress_allow: egress_allow.clone(),
             };
             let bytes = encoded_bytes(&spec);
             modules = std::mem::take(&mut spec.modules);

@@ -7,6 +7,7 @@ mod tests;
 
 use super::warmup::{self, WarmUp};
 use crate::cors::Cors;
+use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
 use isle_wire::{Contract, FunctionKind, Limits, PayloadFormat};
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ pub const ROUTES_MAX: usize = 300;
 pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
+/// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
+pub const EGRESS_RULES_MAX: usize = 200;
 
 /// What a function's table may say, for messages.
 const FUNCTION_KEYS: &str =
@@ -39,6 +42,8 @@ pub struct Manifest {
     pub functions: BTreeMap<String, Function>,
     /// Who in a browser may read what its functions answer, where they do not say so themselves.
     pub cors: Option<Cors>,
+    /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// One function as the manifest has it.
@@ -170,7 +175,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions, mut cors) = (None, None, None);
+        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -182,14 +187,42 @@ impl<'t> Reader<'t> {
                 }
                 "functions" => functions = Some(self.functions(value)?),
                 "cors" => cors = Some(self.cors("cors", value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app`, `functions` or `cors`")),
+                "egress" => egress_allow = self.egress(value)?,
+                other => {
+                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                }
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions, cors })
+        Ok(Manifest { app, app_line, functions, cors, egress_allow })
+    }
+
+    fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
+        let mut allow = None;
+        for (key, value) in self.table("egress", value)? {
+            let inner = format!("egress.{}", key.get_ref());
+            if key.get_ref() != "allow" {
+                return Err(self.unknown(key.span().start, &inner, "`allow`"));
+            }
+            let expected = "an array of strings like \"api.example.com\"";
+            let list = value.get_ref().as_array().ok_or_else(|| self.wrong_type(&inner, value, expected))?;
+            let mut rules = Vec::new();
+            for rule in list.iter() {
+                let (at, text) = (rule.span().start, self.string(&inner, rule)?);
+                HostPattern::parse(text)
+                    .map_err(|why| self.error(at, &inner, format!("`{text}` {why}, {}", host::EXPECTED)))?;
+                rules.push(text.to_owned());
+            }
+            if rules.len() > EGRESS_RULES_MAX {
+                let message = format!("has {} rules, expected at most {EGRESS_RULES_MAX}", rules.len());
+                return Err(self.error(value.span().start, &inner, message));
+            }
+            allow = Some(rules);
+        }
+        Ok(allow)
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {

@@ -15,6 +15,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
         contract: Default::default(),
+        egress_allow: None,
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }

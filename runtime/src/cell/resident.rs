@@ -128,6 +128,9 @@ pub fn run(
 ) {
     let Assignment { version, kind, since, check, background, mut place } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
+    if let Some(outbound) = isolate.outbound() {
+        outbound.assign(version.number, version.limits());
+    }
     let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
     let loaded = if kind == StartKind::Snapshot {
         Ok(0) // restored with the function in it
@@ -564,6 +567,9 @@ impl Resident {
     fn send(&mut self, of: &Invocation, result: Result<&Reply, &Failure>) {
         let (id, start, timing) = (of.id, of.start.0, of.timing());
         self.console.forget(id);
+        if let Some(outbound) = self.isolate.outbound() {
+            outbound.forget(id);
+        }
         self.cell.ended(1);
         if let Err(failure) = result {
             self.tell_author(id, failure);

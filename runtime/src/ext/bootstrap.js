@@ -23,6 +23,7 @@
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
     ReflectOwnKeys,
+    PromiseReject,
     Proxy,
     String,
     Promise,
@@ -31,6 +32,9 @@
     SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
+    TypedArrayPrototypeGetByteLength,
+    TypedArrayPrototypeSet,
+    TypedArrayPrototypeSubarray,
     TypeError,
     Uint8Array,
   } = primordials;
@@ -40,6 +44,17 @@
   const loaded = new SafeMap();
   const ownCore = ObjectAssign({ __proto__: null }, core);
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
+  // What these make lives outside the JavaScript heap and is silently gone after a restore.
+  const noted = (object, key, what) => {
+    const real = object[key];
+    object[key] = (...args) => {
+      touch(what);
+      return ReflectApply(real, undefined, args);
+    };
+  };
+  noted(ownCore.ops, "op_blob_create_part", "Blob");
+  noted(ownCore.ops, "op_message_port_create_entangled", "MessageChannel");
+  noted(ownCore, "createSystemTimer", "AbortSignal.timeout");
   const bootstrap = { __proto__: null, primordials, core: ownCore, internals };
   const load = (specifier) => {
     let exports = loaded.get(specifier);
@@ -57,6 +72,31 @@
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
   loaded.set("ext:deno_fetch/22_http_client.js", { HttpClient, HttpClientPrototype: HttpClient.prototype });
+
+  // Nor does its tracing.
+  internals.__telemetry = { TRACING_ENABLED: false, exitSpan() {} };
+  internals.__telemetryUtil = {};
+
+  // A body read to its end is collected in buffers that the isolate's memory account knows; the
+  // operation that is meant for this would collect it outside.
+  const READ_STEP = 65_536;
+  ownCore.readAll = ownCore.ops.op_read_all = async (rid) => {
+    const pieces = [];
+    let length = 0;
+    for (;;) {
+      const piece = new Uint8Array(READ_STEP);
+      const count = await core.read(rid, piece);
+      if (count === 0) break;
+      ArrayPrototypePush(pieces, TypedArrayPrototypeSubarray(piece, 0, count));
+      length += count;
+    }
+    const whole = new Uint8Array(length);
+    for (let i = 0, at = 0; i < pieces.length; i++) {
+      TypedArrayPrototypeSet(whole, pieces[i], at);
+      at += TypedArrayPrototypeGetByteLength(pieces[i]);
+    }
+    return whole;
+  };
 
   const WEB = "ext:deno_web/", FETCH = "ext:deno_fetch/";
   load(`${WEB}00_infra.js`);
@@ -214,9 +254,14 @@
     core.propWritableLazyLoaded((exports) => exports[name], () => load(specifier));
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
-  // Outbound requests are refused until they can be made through the gateway.
-  const fetch = async function fetch(_input, _init = undefined) {
-    throw new TypeError("fetch failed: outbound requests are not available to functions on this node");
+  // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
+  // answer would be state that all isolates share.
+  const fetch = function fetch(_input, _init = undefined) {
+    if (building) {
+      touch("fetch");
+      return PromiseReject(new TypeError("fetch failed: not while a snapshot is made"));
+    }
+    return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
 
   ObjectDefineProperties(globalThis, {
@@ -603,7 +648,7 @@
         "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
         if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
       }
-      for (const name of ["setTimeout", "setInterval", "Blob", "File", "MessageChannel", "FinalizationRegistry",
+      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry",
         "CompressionStream", "DecompressionStream", "TextDecoderStream"]) {
         watch(globalThis, name, name);
       }

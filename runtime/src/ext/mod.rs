@@ -7,13 +7,15 @@
 //! indices of the references the same in a snapshot that is made on top of another: deno_core's
 //! own way would lose them there.
 //!
-//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
-//! registered: a cell has no network, and an op that is not there cannot be reached.
+//! Of deno_fetch only scripts are used. Its ops are not registered: a cell has no network, and an op
+//! that is not there cannot be reached. Two of the same names ask the gateway instead
+//! ([`crate::egress`]).
 
 mod bodies;
 mod ops;
 mod scripts;
 
+use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
@@ -48,6 +50,8 @@ deno_core::extension!(
         bodies::op_isle_body_write,
         bodies::op_isle_body_room,
         bodies::op_isle_body_begin,
+        op_fetch,
+        op_fetch_send,
     ],
 );
 

@@ -95,6 +95,7 @@ mod tests {
             modules: Default::default(),
             env: Default::default(),
             limits: Default::default(),
+            egress_allow: None,
             contract: Contract {
                 payload_format: format,
                 binary_media_types: binary.iter().map(|text| text.to_string()).collect(),

@@ -37,6 +37,7 @@ pub use map::{Begun, Mapped, map_snapshot};
 pub use receive::Receiver;
 pub use sources::Sources;
 
+use crate::egress::Outbound;
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
 use crate::handler::Expects;
@@ -48,6 +49,7 @@ use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use exchange::Exchange;
 use isle_wire::{FailureDetail, Outcome};
 use startup::{adopt, evaluate, fixed_context, startup_stopped};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -127,6 +129,7 @@ pub struct Isolate {
     runtime: JsRuntime,
     control: Arc<Control>,
     _installed: control::Installed,
+    outbound: Option<Rc<Outbound>>,
     /// Whose text the isolate reads; dropped after it.
     function: Option<Arc<Function>>,
 }
@@ -176,7 +179,7 @@ impl Isolate {
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
-        Isolate { handles, runtime, control, _installed: installed, function: None }
+        Isolate { handles, runtime, control, _installed: installed, outbound: None, function: None }
     }
 
     /// What other threads may know and do about it.
@@ -208,6 +211,17 @@ impl Isolate {
         refixed.result.ok_or("the snapshot has no function in it")?;
         isolate.take_exchange();
         Ok(isolate)
+    }
+
+    /// Gives it a way to the gateway. Without one its function cannot fetch.
+    pub fn connect(&mut self, outbound: Rc<Outbound>) {
+        self.runtime.op_state().borrow_mut().put(outbound.clone());
+        self.outbound = Some(outbound);
+    }
+
+    /// Its way to the gateway, if it has one.
+    pub fn outbound(&self) -> Option<&Rc<Outbound>> {
+        self.outbound.as_ref()
     }
 
     /// Makes clocks and chance the same in every isolate, so that answers can be compared. Only for

@@ -94,6 +94,10 @@ pub struct FunctionSpec {
     /// How its handler is found and spoken to.
     #[serde(default, skip_serializing_if = "Contract::is_default")]
     pub contract: Contract,
+    /// Hosts that it may fetch from, as the manifest's `[egress] allow` has them; `None`: wherever
+    /// the node lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// What a cell is told first.

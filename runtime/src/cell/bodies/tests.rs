@@ -19,6 +19,7 @@ fn collecting(limit: usize, announced: Option<&'static str>) -> Collecting {
         env: Default::default(),
         limits: Default::default(),
         contract: Default::default(),
+        egress_allow: None,
     };
     let version = Version::new(1, Function::from_source(spec), isle_wire::StartKind::Source);
     Collecting { job: Job { id: 5, invoke, arrived: Instant::now() }, version, limit }
