@@ -175,7 +175,7 @@ fn memory_goes_back_to_the_kernel_when_isolates_are_evicted() {
     let used = full - before;
     let started = Instant::now();
     let mut after = cell.rss_bytes();
-    while after > before + used / 4 && started.elapsed() < Duration::from_secs(10) {
+    while after > before + used / 4 && started.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(100));
         after = cell.rss_bytes();
     }
