@@ -174,13 +174,13 @@ fn memory_goes_back_to_the_kernel_when_isolates_are_evicted() {
     let used = full - before;
     let started = Instant::now();
     let mut after = cell.rss_bytes();
-    while after > before + used / 3 && started.elapsed() < Duration::from_secs(10) {
+    while after > before + used / 4 && started.elapsed() < Duration::from_secs(60) {
         std::thread::sleep(Duration::from_millis(100));
         after = cell.rss_bytes();
     }
     let mib = |bytes: u64| bytes >> 20;
     eprintln!("resident MiB: {} before, {} with {COUNT} isolates, {} after", mib(before), mib(full), mib(after));
-    assert!(after <= before + used / 3, "{} of {} MiB stay", mib(after.saturating_sub(before)), mib(used));
+    assert!(after <= before + used / 4, "{} of {} MiB stay", mib(after.saturating_sub(before)), mib(used));
 }
 
 #[test]

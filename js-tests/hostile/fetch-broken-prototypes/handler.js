@@ -12,11 +12,7 @@ for (let i = 0; i < all.length; i++) {
     } catch {}
   }
 }
-for (let i = 0; i < 5; i++) {
-  defineProperty(Object.prototype, i, { set: () => { throw new Error("set"); }, configurable: true });
-}
 export default async function (request, env, ctx) {
   if (request.url.endsWith("/benign")) return new Response("benign");
-  const body = request.body;
   return new Response("answered", { headers: { "x-a": "b" } });
 }
