@@ -63,6 +63,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         modules,
         env: BTreeMap::new(),
         limits,
+        code_generation: true,
     }
 }
 

@@ -25,6 +25,7 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        code_generation: true,
     }
 }
 

@@ -120,8 +120,8 @@ impl Bundle {
         for (path, text) in given {
             let wrong = |why: &str| BundleError::File(path.clone(), why.into());
             let normal = manifest::normal_path(&path).map_err(wrong)?;
-            if ModuleKind::of_path(&normal).is_none() {
-                return Err(wrong("is no module: expected a name that ends in .js, .mjs or .json"));
+            if ModuleKind::of_deployed(&normal).is_none() {
+                return Err(wrong("is no module: expected a name that ends in .js, .mjs, .json or .js.map"));
             }
             bytes += text.len();
             if files.insert(normal, text).is_some() {
@@ -192,6 +192,7 @@ impl Bundle {
                 modules: modules.clone(),
                 env: function.env.clone(),
                 limits: manifest::lowered(&function.limits, caps),
+                code_generation: true,
             };
             let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
             if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {
@@ -206,7 +207,7 @@ impl Bundle {
 }
 
 fn module((path, text): (&String, &String)) -> Option<(String, ModuleSource)> {
-    Some((path.clone(), ModuleSource { kind: ModuleKind::of_path(path)?, text: text.clone() }))
+    Some((path.clone(), ModuleSource { kind: ModuleKind::of_deployed(path)?, text: text.clone() }))
 }
 
 /// SHA-256 in hexadecimal.

@@ -13,6 +13,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
+        code_generation: true,
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }

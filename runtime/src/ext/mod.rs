@@ -10,6 +10,7 @@
 //! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
+mod node;
 mod ops;
 
 use crate::isolate::Sources;
@@ -26,7 +27,17 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
+deno_core::extension!(
+    isle_ops,
+    ops = [
+        node::op_isle_digest,
+        node::op_isle_pbkdf2,
+        ops::op_isle_compile,
+        ops::op_isle_console,
+        ops::op_isle_node_modules,
+        ops::op_isle_random
+    ],
+);
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.
@@ -34,6 +45,7 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
     let references: Vec<v8::ExternalReference> = SCRIPTS
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
+        .chain(crate::isolate::references())
         .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();
@@ -49,6 +61,19 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         without_scripts(deno_crypto::deno_crypto::init(None)),
         own,
     ]
+}
+
+/// Where Node's modules are among the scripts.
+const NODE: &str = "ext:isle_node/";
+
+/// Node's modules that functions can import, without `node:`.
+pub fn node_modules() -> impl Iterator<Item = &'static str> {
+    SCRIPTS.iter().filter_map(|(name, _)| name.strip_prefix(NODE)?.strip_suffix(".js"))
+}
+
+/// Whether functions can import `node:name`.
+pub fn is_node_module(name: &str) -> bool {
+    node_modules().any(|known| known == name)
 }
 
 fn without_scripts(mut extension: Extension) -> Extension {
