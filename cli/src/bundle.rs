@@ -70,6 +70,13 @@ pub fn bundle(root: &Path, manifest: &str, purpose: Purpose) -> Done<Option<(Str
     let there: BTreeSet<String> =
         entries.iter().map(|entry| entry.path.clone()).filter(|path| root.join(path).is_file()).collect();
     let real = root.canonicalize().map_err(|error| Failure::io("open", root, &error))?;
+    if let Some(entry) =
+        entries.iter().find(|entry| !there.contains(&entry.path) && scan::needs_translation(&entry.path))
+    {
+        let line = manifest[..entry.span.start].matches('\n').count() + 1;
+        let manifest = crate::deploy::MANIFEST;
+        return Err(Failure::said(format!("{manifest}:{line}: the entry `{}` is not there", entry.path)));
+    }
     if !there.iter().any(|entry| scan::needs_bundling(&real, entry)) {
         return Ok(None);
     }

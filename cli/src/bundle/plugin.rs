@@ -80,7 +80,7 @@ impl Isle {
     fn refusal(&self, specifier: &str, importer: Option<&str>) -> String {
         let importer = importer.unwrap_or_default();
         let file = importer.strip_prefix(&*self.root.to_string_lossy()).map_or(importer, |rest| rest.trim_matches('/'));
-        let asker = match package_of(importer) {
+        let asker = match package_of(file) {
             Some(package) => format!("the package `{package}` ({file})"),
             None => file.to_owned(),
         };

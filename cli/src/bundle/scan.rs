@@ -16,7 +16,7 @@ pub fn is_source(name: &str) -> bool {
 }
 
 /// TypeScript and JSX.
-fn needs_translation(name: &str) -> bool {
+pub fn needs_translation(name: &str) -> bool {
     let extension = name.rsplit_once('.').map(|(_, extension)| extension);
     matches!(extension, Some("ts" | "tsx" | "jsx" | "mts" | "cts"))
 }

@@ -5,7 +5,7 @@ use crate::bundle::{self, Purpose, is_source};
 use crate::deploy::{MANIFEST, read_manifest};
 use crate::failure::{Done, Failure};
 use crate::folder::{self, Folder};
-use isle_gateway::control::bundle::{Bundle, BundleError};
+use isle_gateway::control::bundle::{Allowed, Bundle, BundleError};
 use isle_gateway::control::manifest;
 use isle_gateway::route::{FunctionVersion, RouteTable};
 use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
@@ -124,7 +124,7 @@ impl Source {
                 let app = manifest.app.clone();
                 let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX).map_err(refused)?;
                 let built = bundle
-                    .build(TENANT, &app, TENANT, TENANT, caps)
+                    .build(TENANT, &app, TENANT, TENANT, Allowed { limits: caps, code_generation: true })
                     .map_err(|error| Box::new(Refused { message: Some(error.to_string()), ..Refused::default() }))?;
                 Ok(RouteTable::any_host(built.routes))
             }

@@ -12,7 +12,7 @@ mod tenants;
 mod tests;
 
 use super::Plane;
-use super::bundle::Bundle;
+use super::bundle::{Allowed, Bundle};
 use super::live::{AppLocks, Content, Live, LiveApp};
 use super::reply::{ApiError, ApiReply};
 use super::store::{App, Store, StoreError, Stored};
@@ -62,6 +62,8 @@ pub struct ApiSettings {
     pub public_base: PublicBase,
     /// The most any function gets.
     pub caps: Limits,
+    /// Whether functions may make code from strings.
+    pub code_generation: bool,
     /// Tenants that share a cell, by the group's name. A tenant is in one group at most.
     pub trust_groups: BTreeMap<String, Vec<String>>,
     /// Files of one deployment together, in bytes.
@@ -71,6 +73,11 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
+    /// What any function gets at most.
+    pub fn allowed(&self) -> Allowed<'_> {
+        Allowed { limits: &self.caps, code_generation: self.code_generation }
+    }
+
     /// The longest request body, in bytes: a bundle's text grows when it is written as JSON.
     pub fn body_bytes_max(&self) -> usize {
         self.bundle_bytes_max.saturating_mul(2).saturating_add(1 << 20)
@@ -269,7 +276,7 @@ impl<P: Plane> Inner<P> {
     /// Makes a stored deployment's functions.
     fn content(&self, tenant: &str, app: &str, id: &str, stored: &Stored) -> Result<Content, String> {
         let bundle = Bundle::decode(&stored.content).map_err(|error| error.to_string())?;
-        let built = bundle.build(tenant, app, id, &self.cell_group(tenant), &self.settings.caps);
+        let built = bundle.build(tenant, app, id, &self.cell_group(tenant), self.settings.allowed());
         let startup_us = serde_json::from_str(&stored.startup).unwrap_or_default();
         Ok(Content { built: built.map_err(|error| error.to_string())?, startup_us })
     }

@@ -21,6 +21,8 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    code_generation: bool,
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
 }
@@ -32,6 +34,23 @@ struct Function {
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// What the node gives any function at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    /// Its limits.
+    pub limits: &'a Limits,
+    /// Whether it may make code from strings.
+    pub code_generation: bool,
 }
 
 /// Why a bundle cannot be.
@@ -149,7 +168,7 @@ impl Bundle {
             let manifest::Function { entry, limits, env, .. } = function;
             functions.insert(name, Function { entry, routes, limits, env });
         }
-        Ok(Bundle { functions, files })
+        Ok(Bundle { code_generation: manifest.code_generation, functions, files })
     }
 
     /// The canonical form.
@@ -165,7 +184,7 @@ impl Bundle {
         serde_json::from_slice(bytes).map_err(|error| BuildError(error.to_string()))
     }
 
-    /// The functions and routes of this bundle as one tenant's app. Limits above `caps`, which may
+    /// The functions and routes of this bundle as one tenant's app. Limits above the node's, which may
     /// have been lowered since it was deployed, are lowered.
     ///
     /// # Errors
@@ -177,7 +196,7 @@ impl Bundle {
         app: &str,
         deployment: &str,
         cell_group: &str,
-        caps: &Limits,
+        allowed: Allowed<'_>,
     ) -> Result<Built, BuildError> {
         let modules: BTreeMap<String, ModuleSource> = self.files.iter().filter_map(module).collect();
         let mut functions = BTreeMap::new();
@@ -191,8 +210,8 @@ impl Bundle {
                 entry: function.entry.clone(),
                 modules: modules.clone(),
                 env: function.env.clone(),
-                limits: manifest::lowered(&function.limits, caps),
-                code_generation: true,
+                limits: manifest::lowered(&function.limits, allowed.limits),
+                code_generation: self.code_generation && allowed.code_generation,
             };
             let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
             if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {
@@ -264,7 +283,8 @@ mod tests {
         let again = Bundle::decode(&bundle.encode()).unwrap();
         assert_eq!(again, bundle);
         let caps = Limits { wall_ms: 10, ..Limits::default() };
-        let built = again.build("acme", "blog", "d", "@g", &caps).unwrap();
+        let allowed = Allowed { limits: &caps, code_generation: true };
+        let built = again.build("acme", "blog", "d", "@g", allowed).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
         let sent: FunctionSpec = serde_json::from_slice(&version.spec_json).unwrap();

@@ -28,6 +28,8 @@ pub struct Manifest {
     pub app: String,
     /// Where `app` is written, counted from 1.
     pub app_line: usize,
+    /// Whether its functions may make code from strings. Default: yes, as packages need it.
+    pub code_generation: bool,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
 }
@@ -153,7 +155,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions) = (None, None);
+        let (mut app, mut functions, mut code_generation) = (None, None, true);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -164,14 +166,21 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app` or `functions`")),
+                "code_generation" => {
+                    let allowed = value.get_ref().as_bool();
+                    code_generation =
+                        allowed.ok_or_else(|| self.wrong_type("code_generation", value, "true or false"))?;
+                }
+                other => {
+                    return Err(self.unknown(key.span().start, other, "`app`, `code_generation` or `functions`"));
+                }
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions })
+        Ok(Manifest { app, app_line, code_generation, functions })
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {

@@ -120,7 +120,7 @@ impl<P: Plane> Inner<P> {
             return Ok(reply);
         }
         let (this, owner, name, version) = (self.clone(), tenant.clone(), app.clone(), id.clone());
-        let build = move || bundle.build(&owner, &name, &version, &this.cell_group(&owner), &this.settings.caps);
+        let build = move || bundle.build(&owner, &name, &version, &this.cell_group(&owner), this.settings.allowed());
         let built = tokio::task::spawn_blocking(build).await.map_err(|error| ApiError::internal(&error))?;
         let built = built.map_err(|error| ApiError::too_large(error.to_string()))?;
         let startup_us = self.check_all(&built).await?;

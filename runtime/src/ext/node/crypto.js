@@ -9,7 +9,7 @@
   const NAMES = { __proto__: null, md5: "md5", sha1: "sha1", sha224: "sha224", sha256: "sha256", sha384: "sha384", sha512: "sha512", "sha512-256": "sha512-256" };
   const algorithm = (name) => {
     const found = NAMES[String(name).toLowerCase().replace(/^rsa-|^sha-(?=\d)/, (prefix) => prefix === "sha-" ? "sha" : "")];
-    if (found === undefined) throw coded(new Error(`Digest method not supported: ${name}`), "ERR_CRYPTO_INVALID_DIGEST");
+    if (found === undefined) throw new Error(`Digest method not supported: ${name}`);
     return found;
   };
   const bytes = (data, encoding, name = "data") => {

@@ -36,10 +36,15 @@
       url.protocol = scheme[1].toLowerCase();
       rest = rest.slice(scheme[1].length);
     }
-    if (rest.startsWith("//") && (url.protocol !== null || slashesDenoteHost)) {
-      url.slashes = true;
-      const at = rest.indexOf("/", 2);
-      let authority = at < 0 ? rest.slice(2) : rest.slice(2, at);
+    const slashes = rest.startsWith("//") && (url.protocol !== null || slashesDenoteHost);
+    // `mailto:you@example.org` has a host, too.
+    if (slashes || url.protocol !== null && !SLASHED[url.protocol] && url.protocol !== "javascript:") {
+      if (slashes) {
+        url.slashes = true;
+        rest = rest.slice(2);
+      }
+      const at = rest.indexOf("/");
+      let authority = at < 0 ? rest : rest.slice(0, at);
       rest = at < 0 ? "" : rest.slice(at);
       const user = authority.lastIndexOf("@");
       if (user >= 0) {

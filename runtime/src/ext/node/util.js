@@ -10,6 +10,7 @@
     const { depth: levels = 2, compact = 3, breakLength = 80, sorted = false, getters = false, showHidden = false } = options ?? {};
     return shown.inspect(value, {
       depth: levels ?? Infinity, compact, breakLength, sorted, getters, showHidden, colors: false,
+      quotes: ["'", '"', "`"],
       strAbbreviateSize: options?.maxStringLength ?? 10_000, iterableLimit: options?.maxArrayLength ?? 100,
     });
   };
