@@ -227,3 +227,81 @@ fn normal(path: &Path) -> PathBuf {
     }
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn tree(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        root
+    }
+
+    const MANIFEST: &str = "app = \"a\"\n[functions.x]\nentry = \"src/x.ts\" # mine\n";
+
+    #[test]
+    fn an_entry_becomes_a_module_with_a_map_and_its_packages() {
+        let root = tree(&[
+            (
+                "src/x.ts",
+                "import { b } from './lib/b'; import p from 'p'; export const handler = (): string => b + p + process.env.NODE_ENV;",
+            ),
+            ("src/lib/b.ts", "export const b: string = 'b'; export const unused = 'dropped';"),
+            (
+                "node_modules/p/package.json",
+                r#"{"name":"p","exports":{"node":"./node.js","worker":"./worker.js","default":"./x.js"}}"#,
+            ),
+            (
+                "node_modules/p/worker.js",
+                "export default 'the worker's';".replace("'the worker's'", "\"the worker's\"").as_str(),
+            ),
+            ("node_modules/p/node.js", "export default 'node';"),
+            ("README.md", "stays"),
+        ]);
+        let (manifest, folder) = bundle(root.path(), MANIFEST, Purpose::Production).unwrap().unwrap();
+        assert_eq!(manifest, MANIFEST.replace("src/x.ts", "src/x.js"));
+        assert_eq!(folder.files.keys().collect::<Vec<_>>(), ["src/x.js", "src/x.js.map"]);
+        let code = &folder.files["src/x.js"];
+        assert!(
+            code.contains("the worker's") && code.contains("production") && !code.contains("dropped"),
+            "{code}"
+        );
+        let map: serde_json::Value = serde_json::from_str(&folder.files["src/x.js.map"]).unwrap();
+        assert_eq!(map["sources"], serde_json::json!(["src/lib/b.ts", "node_modules/p/worker.js", "src/x.ts"]));
+        assert!(!folder.files["src/x.js.map"].contains(&*root.path().to_string_lossy()), "the same wherever it lies");
+        assert_eq!(folder.sources.keys().collect::<Vec<_>>(), ["src/lib/b.ts", "src/x.ts"]);
+        let again = bundle(root.path(), MANIFEST, Purpose::Production).unwrap().unwrap().1;
+        assert_eq!(again.files, folder.files, "the same content is the same deployment");
+    }
+
+    #[test]
+    fn plain_apps_are_left_alone_and_missing_entries_are_named() {
+        let root = tree(&[("x.js", "export const handler = () => 1;")]);
+        assert!(bundle(root.path(), &MANIFEST.replace("src/x.ts", "x.js"), Purpose::Production).unwrap().is_none());
+        let missing = bundle(root.path(), MANIFEST, Purpose::Production).unwrap_err();
+        assert_eq!(missing, Failure::said("isle.toml:3: the entry `src/x.ts` is not there"));
+    }
+
+    #[test]
+    fn what_is_required_of_node_comes_from_the_cell() {
+        let root = tree(&[
+            ("x.js", "import old from 'old'; export const handler = old;"),
+            ("node_modules/old/package.json", r#"{"name":"old","main":"i.js"}"#),
+            (
+                "node_modules/old/i.js",
+                "const EventEmitter = require('events'); let fs; try { fs = require('fs') } catch {} module.exports = () => new EventEmitter();",
+            ),
+        ]);
+        let (name, folder) = bundle_one(root.path(), "x.js", Purpose::Development).unwrap().unwrap();
+        assert_eq!(name, "x.js");
+        let code = &folder.files["x.js"];
+        assert!(code.contains("__require(\"node:events\")") && code.ends_with(REQUIRE), "{code}");
+        assert!(code.contains("the package `old` (node_modules/old/i.js) imports `fs`"), "{code}");
+    }
+}
