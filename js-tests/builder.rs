@@ -1,7 +1,9 @@
 //! The builder of function snapshots, as a process of its own: which way to start it finds best,
 //! and why it refuses a snapshot where state may not be shared between isolates.
 
-use isle_wire::{BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind};
+use isle_wire::{
+    BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind, StartWish,
+};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -46,6 +48,8 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         out: out.to_str().unwrap().to_owned(),
         cpu_s: 20,
         memory_mb: 2_048,
+        wall_s: 60,
+        wish: StartWish::Auto,
     };
     let mut child = Command::new(ISLE)
         .arg("__builder")

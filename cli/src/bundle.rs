@@ -268,10 +268,7 @@ mod tests {
         assert_eq!(manifest, MANIFEST.replace("src/x.ts", "src/x.js"));
         assert_eq!(folder.files.keys().collect::<Vec<_>>(), ["src/x.js", "src/x.js.map"]);
         let code = &folder.files["src/x.js"];
-        assert!(
-            code.contains("the worker's") && code.contains("production") && !code.contains("dropped"),
-            "{code}"
-        );
+        assert!(code.contains("the worker's") && code.contains("production") && !code.contains("dropped"), "{code}");
         let map: serde_json::Value = serde_json::from_str(&folder.files["src/x.js.map"]).unwrap();
         assert_eq!(map["sources"], serde_json::json!(["src/lib/b.ts", "node_modules/p/worker.js", "src/x.ts"]));
         assert!(!folder.files["src/x.js.map"].contains(&*root.path().to_string_lossy()), "the same wherever it lies");

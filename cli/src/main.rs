@@ -6,6 +6,7 @@
 //!   isle bench              load on a node, or on anything that speaks HTTP
 //!   isle __cell             a cell: started by a node, never by hand
 //!   isle __base-snapshot F  writes the snapshot that every cell starts from
+//!   isle __base-caches F    writes the code caches that go with that snapshot
 //! ```
 
 mod api;
@@ -49,6 +50,11 @@ fn main() -> ExitCode {
             let Some(out) = words.next() else { return end(Err(Failure::said("__base-snapshot needs a file name"))) };
             let built = isle_runtime::snapshot::build_base(Path::new(&out));
             return end(built.map_err(|error| Failure::said(format!("cannot build the base snapshot: {error}"))));
+        }
+        Some("__base-caches") => {
+            let Some(base) = words.next() else { return end(Err(Failure::said("__base-caches needs a file name"))) };
+            let built = isle_runtime::snapshot::caches::build(Path::new(&base));
+            return end(built.map_err(|error| Failure::said(format!("cannot build the platform's caches: {error}"))));
         }
         _ => {}
     }

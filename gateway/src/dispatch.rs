@@ -223,6 +223,13 @@ impl Way<'_> {
                         return Err(Ended::failed(Outcome::WallExceeded));
                     }
                 }
+                Err(NotBegun::NotLoaded) => {
+                    match timeout_at(self.deadline.into(), cell.link.load(&self.served.function)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(Ended::failed(Outcome::Unavailable)),
+                        Err(_) => return Err(Ended::failed(Outcome::WallExceeded)),
+                    }
+                }
                 Err(NotBegun::Closed) => {
                     self.cells.closed(&self.served.group, &cell);
                     closed += 1;

@@ -19,13 +19,14 @@
 //!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
 //! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
-//! to it, [`config`] is the operator's word, and [`node`] starts and stops all of it.
+//! to it, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and [`node`] starts and stops all of it.
 #![forbid(unsafe_code)]
 
 pub mod accept;
 pub mod account;
 pub mod admin;
 pub mod admit;
+pub mod artifacts;
 pub mod cells;
 pub mod config;
 pub mod control;

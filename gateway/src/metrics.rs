@@ -349,6 +349,11 @@ impl Metrics {
         }
     }
 
+    /// Where further metrics of the node can be registered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
     /// Everything as Prometheus text.
     pub fn encode(&self) -> Vec<u8> {
         let mut text = Vec::new();

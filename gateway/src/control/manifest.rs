@@ -4,6 +4,7 @@
 #[cfg(test)]
 mod tests;
 
+use super::warmup::{self, WarmUp};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
 use isle_wire::Limits;
 use std::collections::BTreeMap;
@@ -47,6 +48,8 @@ pub struct Function {
     pub limits: Limits,
     /// Variables for the function.
     pub env: BTreeMap<String, String>,
+    /// What its builder calls it with; `None` when the manifest does not say.
+    pub warm_ups: Option<Vec<WarmUp>>,
 }
 
 /// What is wrong with a manifest, and where.
@@ -211,7 +214,7 @@ impl<'t> Reader<'t> {
         value: &Value<'_>,
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
-        let (mut entry, mut routes, mut env) = (None, None, BTreeMap::new());
+        let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut limits = self.limits(key, None)?;
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
@@ -220,7 +223,11 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
-                _ => return Err(self.unknown(part.span().start, &inner, "`entry`, `routes`, `limits` or `env`")),
+                "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
+                _ => {
+                    let expected = "`entry`, `routes`, `limits`, `env` or `warmup`";
+                    return Err(self.unknown(part.span().start, &inner, expected));
+                }
             }
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
@@ -233,7 +240,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env })
+        Ok(Function { entry, entry_line, routes, limits, env, warm_ups })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -244,6 +251,11 @@ impl<'t> Reader<'t> {
             return Err(self.error(value.span().start, key, message));
         }
         Ok(path)
+    }
+
+    fn warm_ups(&self, key: &str, value: &Value<'_>) -> Result<Vec<WarmUp>> {
+        let line = |at| self.line(at);
+        warmup::parse(value, &line).map_err(|(at, message)| self.error(at, key, message))
     }
 
     fn routes(

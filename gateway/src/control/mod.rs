@@ -1,7 +1,7 @@
 //! Control: who may deploy what, what is deployed, and the REST API over it.
 //!
 //! ```text
-//!   api ──▶ manifest ──▶ Plane::check (each function once) ──▶ store (SQLite + blobs) ──▶ Plane::publish
+//!   api ──▶ manifest ──▶ plans (each function built once) ──▶ store (SQLite + blobs) ──▶ Plane::publish
 //! ```
 //!
 //! A deployment is checked whole, then committed whole, then published whole; whichever step
@@ -13,13 +13,18 @@ pub mod bundle;
 mod live;
 pub mod manifest;
 pub mod openapi;
+pub mod plans;
+mod rebuild;
 mod reply;
 pub mod store;
+mod texts;
 pub mod tokens;
+pub mod warmup;
 
 pub use api::{Api, ApiSettings, Opened, PublicBase};
 pub use reply::{ApiBody, ApiReply};
 
+use crate::artifacts::Workshop;
 use crate::route::{FunctionVersion, RouteTable};
 use isle_wire::{ConsoleLevel, LoadReply};
 use std::future::Future;
@@ -49,6 +54,9 @@ pub struct LogLine {
 pub trait Plane: Send + Sync + 'static {
     /// Starts the function once, in a throw-away cell, and says whether it can serve.
     fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send;
+
+    /// Where function versions are built. Without one they are only checked.
+    fn workshop(&self) -> Option<&Arc<Workshop>>;
 
     /// From the next request on, this table is the one; what it lacks is unloaded.
     fn publish(&self, table: Arc<RouteTable>);

@@ -11,9 +11,11 @@
 
 use super::Cell;
 use super::console::Console;
+use super::starts::Place;
 use super::version::{Job, Parked, Version};
 use crate::handler::event::{self, EventBody};
 use crate::handler::response::Reply;
+use crate::isolate::platform::{Urgency, set_urgency};
 use crate::isolate::{Call, Called, Failure, Isolate, Stayed, Stop};
 use bytes::{Bytes, BytesMut};
 use deno_core::v8;
@@ -61,6 +63,8 @@ pub struct Resident {
     idle_since: Option<Instant>,
     retiring: bool,
     finished: BytesMut,
+    place: Option<Place>,
+    background: bool,
 }
 
 fn micros(duration: Duration) -> u32 {
@@ -77,6 +81,10 @@ pub struct Assignment {
     pub since: Instant,
     /// Whether the gateway asked for the start itself ([`Frame::Check`]).
     pub check: bool,
+    /// Whether the thread leaves the processor to others until it serves.
+    pub background: bool,
+    /// The start's place; given up when what waited has been begun.
+    pub place: Option<Place>,
 }
 
 /// Loads the version and serves it until the resident's end. Runs on the isolate's thread.
@@ -88,18 +96,31 @@ pub fn run(
     number: u64,
     assignment: Assignment,
 ) {
-    let Assignment { version, kind, since, check } = assignment;
+    let Assignment { version, kind, since, check, background, mut place } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
     let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
-    let loaded = executor.block_on(async {
-        match tokio::time::timeout(wall, isolate.load(&version.function)).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
+    let loaded = if kind == StartKind::Snapshot {
+        Ok(0) // restored with the function in it
+    } else {
+        executor.block_on(async {
+            let mut loading = std::pin::pin!(tokio::time::timeout(wall, isolate.load(&version.function)));
+            let loaded = std::future::poll_fn(|cx| {
+                let polled = loading.as_mut().poll(cx);
+                if polled.is_pending() {
+                    // It waits for a timer: another start may have the place.
+                    place = None;
+                }
+                polled
+            });
+            loaded.await.unwrap_or_else(|_| {
                 let message = format!("start-up took longer than {} ms", version.limits().wall_ms);
                 Err(Failure::new(Outcome::StartupFailed, "Isle.WallExceeded", message))
-            }
-        }
-    });
+            })
+        })
+    };
+    if let Some(path) = isolate.take_refused_cache() {
+        cell.unfit(&version, &format!("V8 refused the code cache of {path}"));
+    }
     if check {
         let (outcome, cpu_ns, detail) = match &loaded {
             Ok(cpu_ns) => (Outcome::Ok, *cpu_ns, Bytes::new()),
@@ -136,6 +157,8 @@ pub fn run(
         idle_since: Some(Instant::now()),
         retiring: false,
         finished: BytesMut::new(),
+        place,
+        background,
     };
     executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
     resident.leave();
@@ -178,6 +201,7 @@ impl Resident {
                 return Poll::Ready(());
             }
             self.flush();
+            self.end_start();
             if self.retiring && self.pending.is_empty() {
                 return Poll::Ready(());
             }
@@ -186,6 +210,13 @@ impl Resident {
                 Parking::Parked => return Poll::Pending,
                 Parking::Leave => return Poll::Ready(()),
             }
+        }
+    }
+
+    /// What waited for the start has been begun: from here on the isolate serves.
+    fn end_start(&mut self) {
+        if self.place.take().is_some() && std::mem::take(&mut self.background) {
+            set_urgency(Urgency::Serving);
         }
     }
 

@@ -566,6 +566,7 @@
       FixedDate.UTC = RealDate.UTC;
       globalThis.Date = FixedDate;
       performanceScript.Performance.prototype.now = () => 1;
+      ObjectDefineProperty(performanceScript.Performance.prototype, "timeOrigin", { __proto__: null, get: () => at });
       const fill = (array) => {
         const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
         for (let i = 0; i < bytes.length; i++) bytes[i] = i;

@@ -12,12 +12,14 @@
 
 mod node;
 mod ops;
+mod scripts;
 
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
 pub use ops::{ConsoleSink, InvocationMark};
+pub use scripts::{record, recorded_caches, use_caches};
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
 
@@ -38,6 +40,11 @@ deno_core::extension!(
         ops::op_isle_random
     ],
 );
+/// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
+pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
+
+/// What compiles those that are not in it, for their code caches.
+pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.

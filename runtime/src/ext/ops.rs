@@ -1,6 +1,6 @@
 //! Our own ops: compiling an embedded script, and the console's way out.
 
-use super::SCRIPTS;
+use super::scripts;
 use deno_core::{OpState, op2, v8};
 use isle_wire::ConsoleLevel;
 
@@ -44,22 +44,7 @@ pub trait ConsoleSink {
 
 #[op2]
 pub fn op_isle_compile<'s>(scope: &mut v8::PinScope<'s, '_>, #[string] specifier: &str) -> v8::Local<'s, v8::Value> {
-    let compiled = SCRIPTS.iter().find(|(name, _)| *name == specifier).and_then(|(name, text)| {
-        let text = v8::String::new_from_onebyte_const(scope, text)?;
-        let name = v8::String::new(scope, name)?;
-        let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, false, None);
-        let mut source = v8::script_compiler::Source::new(text, Some(&origin));
-        let parameter = v8::String::new(scope, "__bootstrap")?;
-        v8::script_compiler::compile_function(
-            scope,
-            &mut source,
-            &[parameter],
-            &[],
-            v8::script_compiler::CompileOptions::NoCompileOptions,
-            v8::script_compiler::NoCacheReason::NoReason,
-        )
-    });
-    match compiled {
+    match scripts::compile(scope, specifier) {
         Some(function) => function.into(),
         None => v8::undefined(scope).into(),
     }

@@ -24,6 +24,7 @@ pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
+mod receive;
 mod rejections;
 mod sources;
 mod startup;
@@ -32,6 +33,7 @@ pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
 pub use map::{Begun, Mapped, map_snapshot};
 pub use modules::{references, with_authors_places};
+pub use receive::Receiver;
 pub use sources::Sources;
 
 use crate::ext::{self, ConsoleSink, InvocationMark};
@@ -213,10 +215,37 @@ impl Isolate {
         self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "inventory", &[])).result
     }
 
+    /// Runs a script of ours to its end, promise and all.
+    ///
+    /// # Errors
+    /// What it threw.
+    pub async fn exercise(&mut self, script: &'static str) -> Result<(), String> {
+        let promise = self.runtime.execute_script("isle:exercise", script).map_err(|error| error.to_string())?;
+        let settled = self.runtime.resolve(promise);
+        let settled = self.runtime.with_event_loop_promise(settled, PollEventLoopOptions::default()).await;
+        settled.map(|_| ()).map_err(|error| error.to_string())
+    }
+
+    /// Code caches of the platform's scripts that were compiled since [`ext::record`].
+    pub fn platform_caches(&mut self) -> Vec<(String, Vec<u8>)> {
+        deno_core::scope!(scope, &mut self.runtime);
+        ext::recorded_caches(scope)
+    }
+
     /// V8's code caches of the function's modules, with what has been compiled so far.
     pub fn code_caches(&mut self) -> Vec<(String, Vec<u8>)> {
         deno_core::scope!(scope, &mut self.runtime);
         modules::code_caches(scope)
+    }
+
+    /// A module whose code cache V8 refused: it was compiled from its text.
+    pub fn take_refused_cache(&mut self) -> Option<String> {
+        modules::take_refused_cache()
+    }
+
+    /// Collects garbage and lets go of memory that is kept for later.
+    pub fn collect(&mut self) {
+        self.runtime.v8_isolate().low_memory_notification();
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {

@@ -11,6 +11,7 @@
 //! refuses or answers differently means that the version has no snapshot; the reason is kept.
 
 use super::artifact::{self, Artifact};
+use super::caches;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::event::EventBody;
@@ -18,7 +19,7 @@ use crate::handler::response::Reply;
 use crate::isolate::{
     Built, Call, Called, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform, thread_cpu_ns,
 };
-use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind};
+use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind, StartWish};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -116,7 +117,16 @@ impl Drop for Leftovers<'_> {
     }
 }
 
+/// A session of its own, so that whoever started it can end it with all its steps; and an end even
+/// if nobody is there to end it.
+fn stand_alone(order: &BuildOrder) {
+    // It leads its session already when a shell's job control made it so.
+    let _ = nix::unistd::setsid();
+    nix::unistd::alarm::set(order.wall_s.max(1));
+}
+
 fn build(order: &BuildOrder) -> io::Result<BuildReport> {
+    stand_alone(order);
     let _leftovers = Leftovers(&order.out);
     let mut task = Task { order: order.clone(), warm: !order.warm_ups.is_empty(), inventory: String::new() };
     let (answers, agree, caches) = match run_step("measure", &task)? {
@@ -131,7 +141,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         }
         Ok(StepReport::Failed { outcome, detail }) => {
             let mut report = BuildReport::from_source(0);
-            (report.outcome, report.failure) = (outcome, Some(detail));
+            (report.outcome, report.failure, report.measured) = (outcome, Some(detail), true);
             return Ok(report);
         }
         // It could not even be measured: source is what is left, and the cell's limits will tell.
@@ -140,6 +150,10 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     let ((answers, mut report), agree) = (answers, agree);
     write_artifact(order, &caches, None)?;
     report.artifact = true;
+    report.measured = true;
+    if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
+        return Ok(report);
+    }
     if !agree {
         let reason = "two fresh isolates answer differently, so a restored one cannot be compared with them";
         report.snapshot_refused = Some(reason.to_owned());
@@ -150,7 +164,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
             report.snapshot_us = Some(snapshot_us);
             report.snapshot_bytes = bytes;
             report.warmed_up = task.warm;
-            if snapshot_us + WORTH_US < report.pooled_us {
+            if order.wish == StartWish::Snapshot || snapshot_us + WORTH_US < report.pooled_us {
                 report.plan = StartKind::Snapshot;
             } else {
                 write_artifact(order, &caches, None)?;
@@ -263,6 +277,7 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     let task: Task = serde_json::from_str(&text).map_err(io::Error::other)?;
     let order = &task.order;
     let base = map_snapshot(&File::open(&order.base_snapshot)?)?;
+    caches::use_for(Path::new(&order.base_snapshot));
     confine(order)?;
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
@@ -277,6 +292,8 @@ fn step_live(step: &str) -> io::Result<StepReport> {
 
 fn confine(order: &BuildOrder) -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
+    // A builder that is killed takes its step with it.
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     nix::sys::prctl::set_no_new_privs()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
     setrlimit(Resource::RLIMIT_CPU, order.cpu_s, order.cpu_s)?;

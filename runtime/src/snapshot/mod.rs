@@ -7,6 +7,7 @@
 
 pub mod artifact;
 pub mod builder;
+pub mod caches;
 
 use crate::ext;
 use crate::isolate::{Sources, platform};
@@ -57,6 +58,7 @@ pub fn build_base(path: &Path) -> Result<(), BuildError> {
         ..Default::default()
     });
     runtime.execute_script("isle:bootstrap", ext::BOOTSTRAP).map_err(|e| BuildError::Script(e.to_string()))?;
+    runtime.execute_script("isle:exercise", ext::EXERCISE_BASE).map_err(|e| BuildError::Script(e.to_string()))?;
     settle(&executor, &mut runtime)?;
     let blob = runtime.snapshot();
     write_whole(path, &blob).map_err(|e| BuildError::Io(path.display().to_string(), e))
@@ -107,22 +109,25 @@ pub fn ensure_base(cache: &Path) -> Result<PathBuf, BuildError> {
     let name = key(&executable).map_err(io(&executable))?;
     let path = cache.join(&name);
     let path = std::path::absolute(&path).map_err(io(&path))?;
-    if path.metadata().is_ok_and(|metadata| metadata.len() > 0) {
+    let there = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
+    if there(&path) && there(&caches::path(&path)) {
         // Its time says that it is used. A cache that cannot be written to is no reason to fail.
         let used = std::fs::File::options().write(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
         drop(used);
         return Ok(path);
     }
-    let output = Command::new(&executable)
-        .arg("__base-snapshot")
-        .arg(&path)
-        .env_clear()
-        .stdin(std::process::Stdio::null())
-        .output()
-        .map_err(io(&executable))?;
-    if !output.status.success() {
-        let words = String::from_utf8_lossy(&output.stderr);
-        return Err(BuildError::Child(format!("{}: {}", output.status, words.trim())));
+    for command in ["__base-snapshot", "__base-caches"] {
+        let output = Command::new(&executable)
+            .arg(command)
+            .arg(&path)
+            .env_clear()
+            .stdin(std::process::Stdio::null())
+            .output()
+            .map_err(io(&executable))?;
+        if !output.status.success() {
+            let words = String::from_utf8_lossy(&output.stderr);
+            return Err(BuildError::Child(format!("{command}: {}: {}", output.status, words.trim())));
+        }
     }
     remove_others(cache, &name);
     Ok(path)
@@ -138,8 +143,9 @@ fn remove_others(cache: &Path, keep: &str) {
         let name = name.to_string_lossy();
         let unused = || entry.metadata().and_then(|m| m.modified()).is_ok_and(|at| is_unused(at, SystemTime::now()));
         if name.starts_with("base-") && name.ends_with(".snapshot") && name != keep && unused() {
-            // A cell that still runs has the file mapped and keeps it.
+            // A cell that still runs has the files mapped and keeps them.
             let _ = std::fs::remove_file(entry.path());
+            let _ = std::fs::remove_file(caches::path(&entry.path()));
         }
     }
 }
@@ -160,7 +166,8 @@ mod tests {
         assert!(is_unused(now - UNUSED_AFTER - Duration::from_secs(1), now));
         let cache = tempfile::tempdir().unwrap();
         let (own, old, young) = ("base-1.snapshot", "base-2.snapshot", "base-3.snapshot");
-        for name in [own, old, young] {
+        let (old_caches, young_caches) = ("base-2.caches", "base-3.caches");
+        for name in [own, old, young, old_caches, young_caches] {
             std::fs::write(cache.path().join(name), "x").unwrap();
         }
         let long_ago = now - UNUSED_AFTER * 2;
@@ -170,5 +177,6 @@ mod tests {
         remove_others(cache.path(), own);
         let there = |name: &str| cache.path().join(name).exists();
         assert_eq!((there(own), there(old), there(young)), (true, false, true));
+        assert_eq!((there(old_caches), there(young_caches)), (false, true));
     }
 }

@@ -33,8 +33,12 @@ pub enum Frame {
     Configure(Bytes),
     /// Cell → gateway: ready to serve; payload is the cell's process id.
     Ready(u32),
-    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`] (JSON).
-    Load { version: u32, spec: Bytes },
+    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`] (JSON), to be started
+    /// by `plan`. With `artifact`, a descriptor of what its builder made comes with the frame's first
+    /// byte (`SCM_RIGHTS`); descriptors are taken in the order of their frames.
+    Load { version: u32, plan: StartKind, artifact: bool, spec: Bytes },
+    /// Cell → gateway: the version's artifact cannot be used, and why; it starts without.
+    Unfit { version: u32, why: String },
     /// Gateway → cell: `version` is not invoked any more; drop it when its last invocation ends.
     Unload { version: u32 },
     /// Gateway → cell: start the version once and say whether it can serve.
@@ -206,6 +210,7 @@ mod kind {
     pub const PONG: u8 = 14;
     pub const STATS: u8 = 15;
     pub const EVICT: u8 = 16;
+    pub const UNFIT: u8 = 17;
 }
 
 const FLAG_MORE: u8 = 1;
@@ -229,7 +234,12 @@ impl Frame {
         match self {
             Frame::Configure(json) => put(out, kind::CONFIGURE, 0, 0, |b| b.put_slice(json)),
             Frame::Ready(pid) => put(out, kind::READY, 0, *pid, |_| ()),
-            Frame::Load { version, spec } => put(out, kind::LOAD, 0, *version, |b| b.put_slice(spec)),
+            Frame::Load { version, plan, artifact, spec } => {
+                put(out, kind::LOAD, if *artifact { FLAG_MORE } else { 0 }, *version, |b| {
+                    Writer(b).u8(*plan as u8).rest(spec);
+                });
+            }
+            Frame::Unfit { version, why } => put(out, kind::UNFIT, 0, *version, |b| b.put_slice(why.as_bytes())),
             Frame::Unload { version } => put(out, kind::UNLOAD, 0, *version, |_| ()),
             Frame::Check { version } => put(out, kind::CHECK, 0, *version, |_| ()),
             Frame::Checked { version, reply } => put(out, kind::CHECKED, 0, *version, |b| {
@@ -298,7 +308,11 @@ impl Frame {
         Ok(match kind {
             kind::CONFIGURE => Frame::Configure(r.rest()),
             kind::READY => Frame::Ready(id),
-            kind::LOAD => Frame::Load { version: id, spec: r.rest() },
+            kind::LOAD => {
+                let plan = StartKind::from_wire(r.u8("plan")?).ok_or(WireError::Invalid("plan"))?;
+                Frame::Load { version: id, plan, artifact: flags & FLAG_MORE != 0, spec: r.rest() }
+            }
+            kind::UNFIT => Frame::Unfit { version: id, why: String::from_utf8_lossy(&r.rest()).into_owned() },
             kind::UNLOAD => Frame::Unload { version: id },
             kind::CHECK => Frame::Check { version: id },
             kind::CHECKED => {

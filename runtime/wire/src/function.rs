@@ -79,8 +79,12 @@ pub struct CellConfig {
     pub base_snapshot: String,
     /// Writable private memory of the whole cell, in MiB; enforced by the kernel (`RLIMIT_DATA`).
     pub memory_mb: u32,
-    /// Spare isolates kept ready.
+    /// Spare isolates kept ready when nothing is started.
     pub spare_isolates: u32,
+    /// Spare isolates kept ready when much is started: as many as were lately needed at once, up to this.
+    pub spare_isolates_max: u32,
+    /// Starts at one time; the others wait, the tenants of the cell in turns.
+    pub starts_max: u32,
     /// Isolates at one time, spares included.
     pub isolates_max: u32,
     /// An isolate unused for this long, in ms, is dropped.

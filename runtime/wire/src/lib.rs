@@ -20,7 +20,7 @@ mod outcome;
 mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
-pub use build::{BuildOrder, BuildReport};
+pub use build::{BuildOrder, BuildReport, StartWish};
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
@@ -33,4 +33,4 @@ pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch
 /// means that the binary was replaced under a running node.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

@@ -1,6 +1,7 @@
 //! A node without cells: the API, a data plane that only remembers, and a client.
 
 use super::super::*;
+use crate::artifacts::Workshop;
 use crate::control::{ApiBody, LogLine};
 use crate::route::{FunctionVersion, Matched, RouteTable, Routes};
 use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, LoadReply, Outcome};
@@ -20,6 +21,7 @@ pub fn upload(manifest: &str, text: &str) -> Value {
 /// Remembers what it was told. What a check answers depends on the text of `hello.js`.
 pub struct FakePlane {
     routes: Routes,
+    workshop: Option<Arc<Workshop>>,
     published: AtomicUsize,
     checked: Mutex<Vec<String>>,
     pub evicted: Mutex<Vec<String>>,
@@ -30,9 +32,10 @@ pub struct FakePlane {
 }
 
 impl FakePlane {
-    fn new() -> FakePlane {
+    fn new(workshop: Option<Arc<Workshop>>) -> FakePlane {
         FakePlane {
             routes: Routes::default(),
+            workshop,
             published: AtomicUsize::new(0),
             checked: Mutex::default(),
             evicted: Mutex::default(),
@@ -99,7 +102,8 @@ fn reply(outcome: Outcome, detail: Option<FailureDetail>) -> LoadReply {
 
 impl Plane for FakePlane {
     async fn check(&self, function: &Arc<FunctionVersion>) -> LoadReply {
-        let spec: FunctionSpec = serde_json::from_slice(&function.spec_json).unwrap();
+        let json = function.spec_json().await.unwrap();
+        let spec: FunctionSpec = serde_json::from_slice(&json).unwrap();
         let text = &spec.modules[&spec.entry].text;
         self.checked.lock().unwrap().push(format!("{} {text}", spec.app));
         match text.as_str() {
@@ -123,6 +127,10 @@ impl Plane for FakePlane {
             }
             _ => reply(Outcome::Ok, None),
         }
+    }
+
+    fn workshop(&self) -> Option<&Arc<Workshop>> {
+        self.workshop.as_ref()
     }
 
     fn publish(&self, table: Arc<RouteTable>) {
@@ -162,7 +170,12 @@ impl Node {
     }
 
     pub async fn start_in(dir: tempfile::TempDir) -> Node {
-        let plane = Arc::new(FakePlane::new());
+        Self::start_with(dir, None).await
+    }
+
+    /// A node that builds with this workshop.
+    pub async fn start_with(dir: tempfile::TempDir, workshop: Option<Arc<Workshop>>) -> Node {
+        let plane = Arc::new(FakePlane::new(workshop));
         let friends = vec!["acme".to_string(), "zeta".to_string()];
         let settings = ApiSettings {
             data_dir: dir.path().to_owned(),
@@ -172,6 +185,7 @@ impl Node {
             trust_groups: BTreeMap::from([("friends".to_string(), friends)]),
             bundle_bytes_max: 1_000,
             checks_max: 2,
+            texts_bytes_max: 1 << 20,
         };
         let opened = Api::open(settings, plane.clone()).await.unwrap();
         let file = std::fs::read_to_string(dir.path().join(tokens::ADMIN_FILE)).unwrap();
@@ -181,9 +195,14 @@ impl Node {
     }
 
     pub async fn restart(self) -> Node {
+        Self::start_in(self.stop()).await
+    }
+
+    /// Stops the node; what it leaves.
+    pub fn stop(self) -> tempfile::TempDir {
         let Node { dir, api, .. } = self;
         drop(api);
-        Self::start_in(dir).await
+        dir
     }
 
     /// The data folder as it is on disk now, elsewhere.
