@@ -250,9 +250,9 @@ mod tests {
         let root = tree(&[
             (
                 "src/x.ts",
-                "import { b } from './lib/b'; import p from 'p'; export const handler = (): string => b + p + process.env.NODE_ENV;",
+                "import { b } from './lib/b'; import p from 'p'; export const handler = (): string => b() + p + process.env.NODE_ENV;",
             ),
-            ("src/lib/b.ts", "export const b: string = 'b'; export const unused = 'dropped';"),
+            ("src/lib/b.ts", "export const b = (): string => Math.random() + 'b'; export const unused = 'dropped';"),
             (
                 "node_modules/p/package.json",
                 r#"{"name":"p","exports":{"node":"./node.js","worker":"./worker.js","default":"./x.js"}}"#,

@@ -89,7 +89,8 @@ pub fn op_isle_pbkdf2(
             mac.update(salt);
             mac.update(&block.to_be_bytes());
             let mut step = mac.finalize().into_bytes();
-            let mut sum: Output<D> = step.clone();
+            let mut sum = Output::<D>::default();
+            sum.copy_from_slice(&step);
             for _ in 1..iterations {
                 let mut mac = keyed.clone();
                 mac.update(&step);
