@@ -195,6 +195,14 @@ fn typescript_is_translated_at_every_save() {
     assert_eq!(dev.get("/x").text(), "one/x");
     dev.write("hello.ts", &main("two"));
     dev.until_answers("/x", |answer| answer.text() == "two/x");
+    // A constant that the bundler puts where it is used.
+    dev.write("n.ts", "export const n: number = 1;\n");
+    dev.write("hello.ts", "import { n } from \"./n\";\nexport const handler = async (): Promise<number> => n;\n");
+    dev.until_answers("/", |answer| answer.text() == "1");
+    dev.write("n.ts", "export const n: number = 2;\n");
+    dev.until_answers("/", |answer| answer.text() == "2");
+    dev.write("hello.ts", &main("two"));
+    dev.until_answers("/x", |answer| answer.text() == "two/x");
     dev.write(
         "lib.ts",
         "export const join = (...parts: string[]): never => {\n  throw new Error(\"on line 2\");\n};\n",

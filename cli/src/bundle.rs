@@ -110,7 +110,10 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
             runtime.block_on(async {
                 let built = BundlerBuilder::default().with_options(options).with_plugins(plugins).build();
                 let mut bundler = built.map_err(|errors| said(root, errors.into_vec(), |e| e.to_diagnostic()))?;
-                bundler.generate().await.map_err(|errors| said(root, errors.into_vec(), |e| e.to_diagnostic()))
+                let output = bundler.generate().await;
+                let output = output.map_err(|errors| said(root, errors.into_vec(), |e| e.to_diagnostic()))?;
+                let read: Vec<String> = bundler.watch_files().iter().map(|file| file.to_string()).collect();
+                Ok((output, read))
             })
         });
         worker.join().unwrap_or_else(|_| Err("the bundler failed".to_owned()))
@@ -119,7 +122,7 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
     if !refused.is_empty() {
         return Err(Failure::said(refused.join("\n")));
     }
-    let output = output.map_err(Failure::said)?;
+    let (output, read) = output.map_err(Failure::said)?;
     let mut folder = Folder::default();
     let mut names = BTreeMap::new();
     for asset in &output.assets {
@@ -137,13 +140,14 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
             code.push_str(REQUIRE);
         }
         folder.files.insert(chunk.filename.to_string(), code);
-        for id in &chunk.module_ids {
-            let path = Path::new(&**id);
-            let Some(name) = below(root, path).filter(|name| !name.contains("node_modules/")) else { continue };
-            if let Ok(text) = std::fs::read_to_string(path) {
-                folder.sources.insert(name, text);
-                folder.folders.extend(path.parent().map(Path::to_owned));
-            }
+    }
+    // All that was read, not all that is left: a constant's module may be in nobody's text.
+    for id in &read {
+        let path = Path::new(id);
+        let Some(name) = below(root, path).filter(|name| !name.contains("node_modules/")) else { continue };
+        if let Ok(text) = std::fs::read_to_string(path) {
+            folder.sources.insert(name, text);
+            folder.folders.extend(path.parent().map(Path::to_owned));
         }
     }
     Ok((folder, names))

@@ -167,6 +167,10 @@ pub fn differences(old: &Code, new: &Code) -> String {
     let gone = old_files.keys().filter(|name| !new_files.contains_key(*name));
     let changed = new_files.iter().filter(|(name, text)| old_files.get(*name) != Some(text)).map(|(name, _)| name);
     let mut names: Vec<&str> = changed.chain(gone).map(String::as_str).collect();
+    if names.is_empty() && old.folder.files != new.folder.files {
+        // A package, say.
+        names.push("what it imports");
+    }
     if old.manifest != new.manifest {
         names.insert(0, MANIFEST);
     }
