@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # arguments for the programs: make serve ARGS='…', make bench ARGS='--only isle --rounds 1'
 ARGS ?=
 
-.PHONY: help v8 serve test lint bench bench-cold bench-fleet peers bundles programs clean-data
+.PHONY: help v8 serve test contract lint bench bench-cold bench-fleet peers bundles programs clean-data
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,9 @@ serve: v8 ## Build a release and run a node on loopback with example functions o
 # some hold other tenants' latency against a clock.
 test: v8 programs ## Run all tests
 	@cargo test --workspace --no-fail-fast $(ARGS)
+
+contract: v8 ## The handler contract as a table: one row a rule, with what came of it
+	@cargo test --workspace --test contract $(ARGS)
 
 lint: v8 ## Formatting and clippy, warnings denied
 	@cargo fmt --all --check

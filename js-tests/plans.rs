@@ -153,6 +153,29 @@ fn a_restart_keeps_plans_and_a_damaged_artifact_is_built_again() {
 }
 
 #[test]
+fn an_artifact_that_is_damaged_inside_is_found_when_a_cell_asks_for_it() {
+    let home = tempfile::tempdir().unwrap();
+    let mut node = Node::start_in(home.path(), "");
+    let tenant = node.tenant("acme");
+    tenant.deploy(&Deployment::of("heavy", HEAVY));
+    let (name, token) = (tenant.name.clone(), tenant.token.clone());
+    node.kill();
+    let file = &artifacts(home.path())[0];
+    let mut bytes = std::fs::read(file).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(file, bytes).unwrap();
+    let node = Node::start_in(home.path(), "");
+    let tenant = Tenant { node: &node, name, token };
+    let answer = tenant.get("heavy", "/");
+    assert_eq!((answer.status(), answer.text().as_str()), (200, "20000"));
+    until("the artifact is built again", BUILT, || {
+        (node.metric("isle_builds_total", &[("end", "ok")]) == 1.0).then_some(())
+    });
+    assert_eq!(node.metric("isle_artifact_misses_total", &[("why", "damaged")]), 1.0);
+    assert_eq!(tenant.get("heavy", "/").text(), "20000");
+}
+
+#[test]
 fn what_is_not_deployed_any_more_leaves_no_file() {
     let home = tempfile::tempdir().unwrap();
     let node = Node::start_in(home.path(), "");

@@ -104,6 +104,8 @@ pub struct NodeConfig {
     pub shutdown: Shutdown,
     /// Tenants that trust each other enough to share a cell, by the group's name.
     pub trust_groups: BTreeMap<String, Vec<String>>,
+    /// What functions may fetch.
+    pub egress: Egress,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -235,6 +237,19 @@ pub struct Shutdown {
     pub drain_ms: u64,
 }
 
+/// `[egress]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    /// Whether functions may fetch at all.
+    pub enabled: bool,
+    /// Hosts, perhaps with a port, that functions may reach although their addresses are private or
+    /// this machine's, or the port is none that is open to everybody.
+    pub open: Vec<String>,
+    /// PEM file of certificate authorities to trust beside the web's.
+    pub roots: Option<PathBuf>,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -268,8 +283,15 @@ impl Default for NodeConfig {
             node: Node::default(),
             shutdown: Shutdown::default(),
             trust_groups: BTreeMap::new(),
+            egress: Egress::default(),
             log: Log::default(),
         }
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress { enabled: true, open: Vec::new(), roots: None }
     }
 }
 
@@ -372,7 +394,7 @@ impl NodeConfig {
         let mut config = NodeConfig::parse(&source, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let files = config.public.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
-        for path in files.chain([&mut config.data_dir]) {
+        for path in files.chain([&mut config.data_dir]).chain(&mut config.egress.roots) {
             *path = folder.join(&*path);
         }
         Ok(config)

@@ -18,7 +18,9 @@ use crate::cells::{Cells, Settings as CellSettings};
 use crate::config::NodeConfig;
 use crate::control::api::{DEFAULT_BUNDLE_BYTES_MAX, DEFAULT_CHECKS_MAX};
 use crate::control::store::StoreError;
-use crate::control::{Api, ApiSettings, LogLine, Opened, Plane, PublicBase};
+use crate::control::{Api, ApiSettings, DirectCall, Invoked, LogLine, Opened, Plane, PublicBase};
+use crate::egress::host::HostPattern;
+use crate::egress::{Egress, Inside, Rules, SystemNet, tls_settings};
 use crate::logs::{LogBus, RequestLine};
 use crate::metrics::{LABEL_SETS_MAX, Metrics};
 use crate::plane::{DataPlane, Share};
@@ -56,6 +58,8 @@ pub enum NodeError {
     Listen(SocketAddr, std::io::Error),
     /// A certificate or key is no good.
     Tls(TlsError),
+    /// The certificate authorities for outbound requests cannot be read.
+    Roots(PathBuf, String),
     /// The base snapshot is not there.
     Snapshot(PathBuf, std::io::Error),
     /// The data folder cannot be used.
@@ -71,6 +75,7 @@ impl std::fmt::Display for NodeError {
         match self {
             NodeError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             NodeError::Tls(error) => error.fmt(f),
+            NodeError::Roots(path, message) => write!(f, "egress.roots: {}: {message}", path.display()),
             NodeError::Snapshot(path, error) => write!(f, "cannot open the base snapshot {}: {error}", path.display()),
             NodeError::Store(error) => error.fmt(f),
             NodeError::Artifacts(error) => write!(f, "the folder of artifacts: {error}"),
@@ -98,6 +103,11 @@ impl Plane for NodePlane {
     fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send {
         let (plane, function) = (self.plane.clone(), function.clone());
         async move { plane.cells.check(&function).await }
+    }
+
+    fn invoke(&self, function: &Arc<FunctionVersion>, call: DirectCall) -> impl Future<Output = Invoked> + Send {
+        let (plane, function) = (self.plane.clone(), function.clone());
+        async move { crate::invoke::invoke(&plane, &function, call).await }
     }
 
     fn workshop(&self) -> Option<&Arc<Workshop>> {
@@ -182,7 +192,12 @@ impl Node {
             Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics).await?),
             None => None,
         };
-        let settings = cell_settings(&config, base_snapshot.display().to_string(), mode);
+        let rules = egress_rules(&config, mode, &public, admin.as_ref());
+        let tls = tls_settings(config.egress.roots.as_deref());
+        let tls = tls.map_err(|error| NodeError::Roots(error.path, error.message))?;
+        let egress = Egress::new(rules, tls, Arc::new(SystemNet::default()), metrics.clone());
+        let mut settings = cell_settings(&config, base_snapshot.display().to_string(), mode);
+        settings.egress = Some(egress.clone());
         let artifacts: Arc<dyn Artifacts> = match &workshop {
             Some(workshop) => workshop.clone(),
             None => Arc::new(NoArtifacts),
@@ -221,8 +236,10 @@ impl Node {
             listeners.spawn(serve(admin, accept.clone(), Arc::new(handler), own, stopping.clone()));
         }
         let port = public.local_addr().port().to_string();
-        let front = Front { plane, port, dev: mode == Mode::Dev };
-        listeners.spawn(serve(public, accept, Arc::new(front), counters, stopping));
+        let front = Arc::new(Front { plane, port, dev: mode == Mode::Dev });
+        let inside: Arc<dyn Inside> = front.clone();
+        egress.set_inside(Arc::downgrade(&inside));
+        listeners.spawn(serve(public, accept, front, counters, stopping));
         node.listeners = tokio::sync::Mutex::new(listeners);
         Ok(node)
     }
@@ -343,6 +360,21 @@ fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> Cell
         spare_cells_max: cells.spare_cells_max as usize,
         heartbeat_timeout: Duration::from_millis(cells.heartbeat_timeout_ms),
         ..CellSettings::new(cell)
+    }
+}
+
+/// What the node's configuration says about outbound requests. The author of a function in
+/// [`Mode::Dev`] is the user of this machine: its own services are open to it.
+fn egress_rules(config: &NodeConfig, mode: Mode, public: &Bound, admin: Option<&Bound>) -> Rules {
+    let own_services: &[&str] = if mode == Mode::Dev { &["localhost", "127.0.0.1", "[::1]"] } else { &[] };
+    let open = config.egress.open.iter().map(String::as_str).chain(own_services.iter().copied());
+    let public = public.local_addr();
+    Rules {
+        enabled: config.egress.enabled,
+        open: open.filter_map(|text| HostPattern::parse(text).ok()).collect(),
+        suffix: if mode == Mode::Serve { format!(".{}", config.public.base_domain) } else { String::new() },
+        public: Some(public),
+        own: std::iter::once(public).chain(admin.map(Bound::local_addr)).collect(),
     }
 }
 

@@ -22,6 +22,7 @@ pub use pattern::{Pattern, PatternError, ROUTE_BYTES_MAX, ROUTE_SEGMENTS_MAX};
 pub use trie::{AppRoutes, DuplicateRoute};
 
 use crate::artifacts::ArtifactKey;
+use crate::cors::Policy;
 use bytes::Bytes;
 use isle_wire::{FunctionSpec, StartKind};
 use std::collections::{BTreeMap, HashMap};
@@ -134,6 +135,8 @@ pub struct Matched {
     /// Names and percent-decoded values, in the order of the route. Values are bytes: a client
     /// may send escapes that are no UTF-8.
     pub path_parameters: Vec<(Bytes, Bytes)>,
+    /// Who in a browser may read the answer, where the manifest says so.
+    pub cors: Option<Arc<Policy>>,
 }
 
 /// Every route of every app of this node.
@@ -181,8 +184,21 @@ impl RouteTable {
     /// Picks the function for a request. `host` has no port and any case; a trailing dot is
     /// tolerated. `path` is as the client sent it, without the query.
     pub fn route(&self, host: &str, method: &str, path: &str) -> Option<Matched> {
-        let app = self.by_host(host).or(self.any_host.as_ref())?;
-        app.route(method, path)
+        self.app_of(host)?.route(method, path)
+    }
+
+    fn app_of(&self, host: &str) -> Option<&Arc<AppRoutes>> {
+        self.by_host(host).or(self.any_host.as_ref())
+    }
+
+    /// The CORS policy for requests of this method and path of the host's app.
+    pub fn policy(&self, host: &str, method: &str, path: &str) -> Option<Arc<Policy>> {
+        self.app_of(host)?.policy(method, path).cloned()
+    }
+
+    /// Whether the host's app is a REST API.
+    pub fn is_rest(&self, host: &str) -> bool {
+        self.app_of(host).is_some_and(|app| app.is_rest())
     }
 
     fn by_host(&self, host: &str) -> Option<&Arc<AppRoutes>> {
@@ -243,6 +259,8 @@ pub fn fuzz_one(data: &[u8]) {
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),
             code_generation: true,
+            contract: Default::default(),
+            egress_allow: None,
         },
         String::new(),
     ));

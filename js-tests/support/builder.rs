@@ -39,6 +39,8 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         env: Default::default(),
         limits: Limits::default(),
         code_generation: true,
+        contract: Default::default(),
+        egress_allow: None,
     }
 }
 

@@ -112,6 +112,8 @@ mod tests {
             env: Default::default(),
             limits: Limits::default(),
             code_generation: true,
+            contract: Default::default(),
+            egress_allow: None,
         }
     }
 

@@ -157,6 +157,8 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         env: BTreeMap::new(),
         limits: caps.clone(),
         code_generation: true,
+        contract: Default::default(),
+        egress_allow: None,
     };
     FunctionVersion::new(spec, TENANT.to_owned())
 }

@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// SHA-256 over tenant, source, variables, limits, warm-up events and the base snapshot's name,
+/// SHA-256 over tenant, source, variables, limits, contract, warm-up events and the base snapshot's name,
 /// which itself stands for this build of Isle, V8 and its flags.
 ///
 /// The tenant is in it so that no artifact is ever shared between two, whatever they deploy; the
@@ -45,6 +45,7 @@ impl ArtifactKey {
         }
         field(&serde_json::to_vec(&spec.limits).expect("numbers always encode"));
         field(&[u8::from(spec.code_generation)]);
+        field(&serde_json::to_vec(&spec.contract).expect("words always encode"));
         warm_ups.iter().for_each(|event| field(event.as_bytes()));
         ArtifactKey(digest.finalize().into())
     }
@@ -120,6 +121,8 @@ mod tests {
         with_env.env.insert("KEY".into(), "value".into());
         let mut with_limit = plain.clone();
         with_limit.limits.heap_mb = 8;
+        let mut with_handler = plain.clone();
+        with_handler.contract.handler = "other".into();
         let others = [
             key("base-2", StartWish::Auto, &plain, "text", &[]),
             key("base-1", StartWish::Pooled, &plain, "text", &[]),
@@ -128,6 +131,7 @@ mod tests {
             key("base-1", StartWish::Auto, &plain, "text", &["{}"]),
             key("base-1", StartWish::Auto, &with_env, "text", &[]),
             key("base-1", StartWish::Auto, &with_limit, "text", &[]),
+            key("base-1", StartWish::Auto, &with_handler, "text", &[]),
         ];
         let different: std::collections::HashSet<_> = others.iter().chain([&first]).collect();
         assert_eq!(different.len(), others.len() + 1);

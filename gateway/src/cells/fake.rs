@@ -29,6 +29,8 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         env: Default::default(),
         limits: Default::default(),
         code_generation: true,
+        contract: Default::default(),
+        egress_allow: None,
     }
 }
 

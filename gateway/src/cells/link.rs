@@ -13,6 +13,7 @@
 //! no body goes on while more than [`OUT_BYTES_HIGH`] wait to be written; bodies obey the window.
 //! What is appended regardless (cancel, credit, ping) is a few bytes per invocation.
 
+mod fetches;
 mod load;
 mod tasks;
 
@@ -24,6 +25,7 @@ use super::Settings;
 use super::invocation::Invocation;
 use super::slots::{NoSlot, Slots};
 use crate::artifacts::{ArtifactFile, Artifacts};
+use crate::egress::{Egress, Underway};
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use bytes::{Bytes, BytesMut};
@@ -31,7 +33,7 @@ use isle_wire::{Board, CellStats, Frame, LoadReply};
 use load::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
@@ -56,6 +58,8 @@ pub struct Begin<'a> {
     pub deadline: Instant,
     /// The body, or `None` when it follows in pieces.
     pub body: Option<&'a [u8]>,
+    /// How deep in a chain of functions that call each other it is; 0 for a stranger's.
+    pub depth: u8,
 }
 
 /// Why an invocation was not begun.
@@ -77,6 +81,8 @@ struct Outgoing {
     /// Descriptors to go with the byte at this place of `buffer`.
     files: VecDeque<(usize, Arc<ArtifactFile>)>,
     loaded: HashMap<u32, Entry>,
+    /// Unloaded, and perhaps not gone yet.
+    retired: Vec<Weak<FunctionVersion>>,
 }
 
 /// What the cell says of itself, and who waits to hear it.
@@ -99,6 +105,8 @@ pub struct Link {
     artifacts: Arc<dyn Artifacts>,
     /// What the cell may know at one time: versions, and bytes of them.
     loaded_max: (usize, u64),
+    egress: Option<Arc<Egress>>,
+    underway: Underway,
     /// Nobody's console: the function is only being tried.
     muted: AtomicBool,
     epoch: Instant,
@@ -160,6 +168,8 @@ impl Link {
             board,
             console,
             artifacts,
+            egress: settings.egress.clone(),
+            underway: Underway::default(),
             loaded_max: (settings.loaded_versions_max, settings.loaded_bytes_max),
             muted: AtomicBool::new(false),
             epoch: Instant::now(),
@@ -201,7 +211,7 @@ impl Link {
         }
         let version = number(begin.function);
         let Some(loaded) = out.loaded.get(&version).and_then(Entry::ready) else { return Err(NotBegun::NotLoaded) };
-        let id = match lock(&self.slots).insert(begin.request_id, deadline_ms) {
+        let id = match lock(&self.slots).insert_at(begin.depth, begin.request_id, deadline_ms) {
             Ok(id) => id,
             Err(NoSlot::Full) => return Err(NotBegun::Full),
             Err(NoSlot::Closed) => return Err(NotBegun::Closed),
@@ -265,6 +275,7 @@ impl Link {
 
     /// The cell's process has ended and what it sent was read: the rest of its invocations is lost.
     pub(super) fn lose_all(&self) {
+        self.underway.cancel_all();
         let wakers = lock(&self.slots).lose_all();
         wakers.into_iter().for_each(std::task::Waker::wake);
         self.drained.notify_waiters();

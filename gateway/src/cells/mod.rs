@@ -30,6 +30,7 @@ mod load_tests;
 mod tests;
 
 use crate::artifacts::Artifacts;
+use crate::egress::Egress;
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use group::{Backoff, Group};
@@ -81,6 +82,8 @@ pub struct Settings {
     /// A version that nobody asked for this long is unloaded. 15 min by default: its isolates are
     /// long gone by then.
     pub version_idle: Duration,
+    /// Who makes functions' requests; without it they are refused.
+    pub egress: Option<Arc<Egress>>,
 }
 
 impl Settings {
@@ -97,6 +100,7 @@ impl Settings {
             loaded_versions_max: 1_000,
             loaded_bytes_max: 64 << 20,
             version_idle: Duration::from_secs(900),
+            egress: None,
         }
     }
 }
@@ -417,6 +421,11 @@ impl Cells {
     /// Whether enough cells are ready to serve.
     pub fn is_ready(&self) -> bool {
         self.inner.settings.spare_cells == 0 || self.inner.started.load(Ordering::Relaxed) > 0
+    }
+
+    /// Who makes functions' requests.
+    pub fn egress(&self) -> Option<&Arc<Egress>> {
+        self.inner.settings.egress.as_ref()
     }
 
     /// The cells that run now.

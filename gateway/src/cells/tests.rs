@@ -24,6 +24,7 @@ pub(super) fn cells_with(
 
 fn begin(function: &Arc<FunctionVersion>) -> Begin<'_> {
     Begin {
+        depth: 0,
         function,
         request_id: Bytes::from_static(b"request"),
         wall_ms: 60_000,

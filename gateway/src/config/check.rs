@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, where, and what was expected.
 
 use super::NodeConfig;
+use crate::egress::host::{self, HostPattern};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -171,6 +172,11 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
     if cells.memory_mb < config.limits.heap_mb {
         let message = format!("is {}, expected at least limits.heap_mb ({})", cells.memory_mb, config.limits.heap_mb);
         return refuse("cells.memory_mb", message);
+    }
+    for text in &config.egress.open {
+        if let Err(why) = HostPattern::parse(text) {
+            return refuse("egress.open", format!("has \"{text}\", which {why}, {}", host::EXPECTED));
+        }
     }
     if config.data_dir.as_os_str().is_empty() {
         return refuse("data_dir", "is empty, expected a folder".to_owned());

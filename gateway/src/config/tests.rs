@@ -26,8 +26,13 @@ fn every_setting_the_example_shows_is_the_default_except_tls_and_trust_groups() 
     let shown = NodeConfig::parse("node.example.toml", &uncommented()).unwrap();
     assert_eq!(shown.public.tls.len(), 2);
     assert_eq!(shown.trust_groups["family"], ["acme", "acme-staging"]);
-    let rest =
-        NodeConfig { public: Public { tls: Vec::new(), ..shown.public }, trust_groups: BTreeMap::new(), ..shown };
+    assert_eq!(shown.egress.open, ["internal.example:443"]);
+    let rest = NodeConfig {
+        public: Public { tls: Vec::new(), ..shown.public },
+        trust_groups: BTreeMap::new(),
+        egress: Egress::default(),
+        ..shown
+    };
     assert_eq!(rest, NodeConfig::default());
 }
 
@@ -36,7 +41,9 @@ fn the_example_shows_every_setting() {
     let text = uncommented();
     let Err(unknown) = toml::from_str::<NodeConfig>("nonsense = 1") else { panic!("accepted") };
     let mut keys: Vec<String> = quoted(unknown.message());
-    for table in ["public", "admin", "http", "limits", "cells", "artifacts", "tenants", "node", "shutdown", "log"] {
+    for table in
+        ["public", "admin", "http", "limits", "cells", "artifacts", "tenants", "node", "shutdown", "egress", "log"]
+    {
         let Err(unknown) = toml::from_str::<NodeConfig>(&format!("[{table}]\nnonsense = 1")) else {
             panic!("accepted")
         };

@@ -6,6 +6,7 @@
 
 mod apps;
 mod deploy;
+mod invoke;
 mod logs;
 mod plan;
 mod tenants;
@@ -124,6 +125,8 @@ pub(super) struct Inner<P> {
     live: Mutex<Live>,
     locks: AppLocks,
     checks: Semaphore,
+    /// Places for invocations that nobody waits for.
+    events: invoke::Events,
     rebuilder: OnceLock<Rebuilder>,
 }
 
@@ -155,6 +158,7 @@ impl<P: Plane> Api<P> {
         let inner = Inner {
             groups: members.map(|(tenant, group)| (tenant.clone(), format!("@{group}"))).collect(),
             checks: Semaphore::new(settings.checks_max.max(1)),
+            events: invoke::Events::default(),
             texts: Arc::new(StoredTexts::new(&store, settings.texts_bytes_max)),
             rebuilder: OnceLock::new(),
             settings,
@@ -196,11 +200,17 @@ impl<P: Plane> Inner<P> {
         }
         let path: Vec<&str> = uri.path().split('/').skip(1).collect();
         let unknown = || ApiError::not_found("not_found", "there is nothing at this path; see /v1/openapi.json");
+        let query = uri.query().unwrap_or_default();
+        if let ["2015-03-31", "functions", name, "invocations"] = path[..] {
+            return match *method {
+                Method::POST => self.invoke(name, query, headers, body).await,
+                _ => Err(ApiError::method_not_allowed("POST")),
+            };
+        }
         let Some(("v1", path)) = path.split_first().map(|(first, rest)| (*first, rest)) else { return Err(unknown()) };
         if path.contains(&"") {
             return Err(unknown());
         }
-        let query = uri.query().unwrap_or_default();
         let caller = || self.caller(headers);
         match (method.as_str(), path) {
             ("GET", ["openapi.json"]) => Ok(super::openapi::reply()),

@@ -5,8 +5,9 @@
 
 use super::manifest::{self, Manifest, ManifestError};
 use super::warmup;
+use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -26,6 +27,10 @@ pub struct Bundle {
     code_generation: bool,
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress_allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +40,11 @@ struct Function {
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
+    // What says nothing is not written: bundles from before keep their ids.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    contract: Contract,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
     /// Events as JSON; absent when the manifest says nothing, as in bundles of older Isles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warm_ups: Option<Vec<String>>,
@@ -169,12 +179,23 @@ impl Bundle {
                 return Err(ManifestError { key, line: function.entry_line, message }.into());
             }
             let routes = function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect();
-            let warm_ups = warmup::resolve(function.warm_ups, &function.routes, &files)
-                .map_err(|(line, message)| ManifestError { key: format!("functions.{name}.warmup"), line, message })?;
-            let manifest::Function { entry, limits, env, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env, warm_ups });
+            let warm_ups =
+                warmup::resolve(function.warm_ups, &function.routes, function.contract.payload_format, &files)
+                    .map_err(|(line, message)| ManifestError {
+                        key: format!("functions.{name}.warmup"),
+                        line,
+                        message,
+                    })?;
+            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { code_generation: manifest.code_generation, functions, files })
+        Ok(Bundle {
+            code_generation: manifest.code_generation,
+            functions,
+            files,
+            cors: manifest.cors,
+            egress_allow: manifest.egress_allow,
+        })
     }
 
     /// The canonical form.
@@ -208,7 +229,7 @@ impl Bundle {
         deployment: &str,
         allowed: Allowed<'_>,
     ) -> Result<Drafts, BuildError> {
-        let Bundle { code_generation, functions: stored, files } = self;
+        let Bundle { code_generation, functions: stored, files, cors, egress_allow } = self;
         let mut modules = modules(files);
         let mut functions = BTreeMap::new();
         for (name, function) in stored {
@@ -222,6 +243,8 @@ impl Bundle {
                 env: function.env,
                 limits: manifest::lowered(&function.limits, allowed.limits),
                 code_generation: code_generation && allowed.code_generation,
+                contract: function.contract,
+                egress_allow: egress_allow.clone(),
             };
             let bytes = encoded_bytes(&spec);
             modules = std::mem::take(&mut spec.modules);
@@ -229,10 +252,11 @@ impl Bundle {
                 return Err(BuildError(format!("function `{name}` is too large to be sent to a cell")));
             }
             let routes = function.routes.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
-            let warm_ups = function.warm_ups.unwrap_or_else(|| warmup::default_warm_ups(&routes));
-            functions.insert(name, Draft { spec, routes, warm_ups });
+            let warm_ups =
+                function.warm_ups.unwrap_or_else(|| warmup::default_warm_ups(&routes, spec.contract.payload_format));
+            functions.insert(name, Draft { spec, routes, warm_ups, cors: function.cors });
         }
-        Ok(Drafts { modules: Arc::new(modules), functions })
+        Ok(Drafts { modules: Arc::new(modules), functions, cors })
     }
 
     /// The functions and routes of this bundle, for a node that stores nothing: each function holds
@@ -260,6 +284,8 @@ pub struct Drafts {
     pub modules: Arc<BTreeMap<String, ModuleSource>>,
     /// By name.
     pub functions: BTreeMap<String, Draft>,
+    /// Who in a browser may read what they answer.
+    pub cors: Option<Cors>,
 }
 
 /// One of them.
@@ -271,6 +297,8 @@ pub struct Draft {
     pub routes: Vec<Pattern>,
     /// What its builder calls it with.
     pub warm_ups: Vec<String>,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
 }
 
 impl Drafts {
@@ -291,7 +319,10 @@ impl Drafts {
             routes.extend(draft.routes.iter().map(|pattern| (pattern.clone(), version.clone())));
             functions.insert(name.clone(), BuiltFunction { version, routes: draft.routes.clone() });
         }
-        Ok(Built { functions, routes: Arc::new(AppRoutes::build(routes)?) })
+        let policy = |cors: &Option<Cors>| cors.as_ref().map(|cors| Arc::new(Policy::new(cors)));
+        let own = |name: &str| self.functions.get(name).and_then(|function| policy(&function.cors));
+        let routes = AppRoutes::build(routes)?.with_cors(policy(&self.cors), own);
+        Ok(Built { functions, routes: Arc::new(routes) })
     }
 }
 

@@ -1,12 +1,15 @@
 //! `isle.toml`: what an app is made of. Everything wrong is said with the key, the line and what
 //! was expected; nothing unknown is skipped, since a misspelt limit would be no limit.
 
+mod contract;
 #[cfg(test)]
 mod tests;
 
 use super::warmup::{self, WarmUp};
+use crate::cors::Cors;
+use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::Limits;
+use isle_wire::{Contract, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -21,6 +24,12 @@ pub const ROUTES_MAX: usize = 300;
 pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
+/// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
+pub const EGRESS_RULES_MAX: usize = 200;
+
+/// What a function's table may say, for messages.
+const FUNCTION_KEYS: &str =
+    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +42,10 @@ pub struct Manifest {
     pub code_generation: bool,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
+    /// Who in a browser may read what its functions answer, where they do not say so themselves.
+    pub cors: Option<Cors>,
+    /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// One function as the manifest has it.
@@ -48,6 +61,10 @@ pub struct Function {
     pub limits: Limits,
     /// Variables for the function.
     pub env: BTreeMap<String, String>,
+    /// How its handler is found and spoken to.
+    pub contract: Contract,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
     /// What its builder calls it with; `None` when the manifest does not say.
     pub warm_ups: Option<Vec<WarmUp>>,
 }
@@ -159,6 +176,7 @@ impl<'t> Reader<'t> {
             self.error(at, "", error.message().trim())
         })?;
         let (mut app, mut functions, mut code_generation) = (None, None, true);
+        let (mut cors, mut egress_allow) = (None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -174,8 +192,11 @@ impl<'t> Reader<'t> {
                     code_generation =
                         allowed.ok_or_else(|| self.wrong_type("code_generation", value, "true or false"))?;
                 }
+                "cors" => cors = Some(self.cors("cors", value)?),
+                "egress" => egress_allow = self.egress(value)?,
                 other => {
-                    return Err(self.unknown(key.span().start, other, "`app`, `code_generation` or `functions`"));
+                    let expected = "`app`, `code_generation`, `functions`, `cors` or `egress`";
+                    return Err(self.unknown(key.span().start, other, expected));
                 }
             }
         }
@@ -183,7 +204,32 @@ impl<'t> Reader<'t> {
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, code_generation, functions })
+        Ok(Manifest { app, app_line, code_generation, functions, cors, egress_allow })
+    }
+
+    fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
+        let mut allow = None;
+        for (key, value) in self.table("egress", value)? {
+            let inner = format!("egress.{}", key.get_ref());
+            if key.get_ref() != "allow" {
+                return Err(self.unknown(key.span().start, &inner, "`allow`"));
+            }
+            let expected = "an array of strings like \"api.example.com\"";
+            let list = value.get_ref().as_array().ok_or_else(|| self.wrong_type(&inner, value, expected))?;
+            let mut rules = Vec::new();
+            for rule in list.iter() {
+                let (at, text) = (rule.span().start, self.string(&inner, rule)?);
+                HostPattern::parse(text)
+                    .map_err(|why| self.error(at, &inner, format!("`{text}` {why}, {}", host::EXPECTED)))?;
+                rules.push(text.to_owned());
+            }
+            if rules.len() > EGRESS_RULES_MAX {
+                let message = format!("has {} rules, expected at most {EGRESS_RULES_MAX}", rules.len());
+                return Err(self.error(value.span().start, &inner, message));
+            }
+            allow = Some(rules);
+        }
+        Ok(allow)
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {
@@ -216,6 +262,7 @@ impl<'t> Reader<'t> {
     ) -> Result<Function> {
         let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut limits = self.limits(key, None)?;
+        let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
             match part.get_ref().as_ref() {
@@ -224,11 +271,18 @@ impl<'t> Reader<'t> {
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
                 "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
-                _ => {
-                    let expected = "`entry`, `routes`, `limits`, `env` or `warmup`";
-                    return Err(self.unknown(part.span().start, &inner, expected));
+                "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
+                "handler" => contract.handler = self.handler_path(&inner, value)?,
+                "cors" => cors = Some(self.cors(&inner, value)?),
+                "binary_media_types" => {
+                    contract.binary_media_types = self.binary_media_types(&inner, value)?;
+                    binary_at = Some((inner, part.span().start));
                 }
+                _ => return Err(self.unknown(part.span().start, &inner, FUNCTION_KEYS)),
             }
+        }
+        if let (Some((key, at)), true) = (binary_at, contract.payload_format != PayloadFormat::Rest) {
+            return Err(self.error(at, &key, "is expected only beside `payload_format = \"rest\"`"));
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
         let (entry, entry_line) = entry.ok_or_else(missing)?;
@@ -240,7 +294,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env, warm_ups })
+        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {

@@ -25,8 +25,11 @@ pub use api::{Api, ApiSettings, Opened, PublicBase};
 pub use reply::{ApiBody, ApiReply};
 
 use crate::artifacts::Workshop;
+use crate::request_id::RequestId;
 use crate::route::{FunctionVersion, RouteTable};
-use isle_wire::{ConsoleLevel, LoadReply};
+use bytes::Bytes;
+use http::HeaderValue;
+use isle_wire::{ConsoleLevel, LoadReply, Outcome, Timing};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -50,6 +53,32 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A call of a function with an event of the caller's.
+#[derive(Clone, Debug)]
+pub struct DirectCall {
+    /// The invocation's id.
+    pub request_id: RequestId,
+    /// The event, as JSON; empty for an empty object.
+    pub payload: Bytes,
+    /// `context.clientContext`: base64 of JSON.
+    pub client_context: Option<HeaderValue>,
+}
+
+/// What became of a [`DirectCall`].
+#[derive(Clone, Debug)]
+pub struct Invoked {
+    /// The call's.
+    pub request_id: RequestId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the time went.
+    pub timing: Timing,
+    /// Why it failed: [`isle_wire::FailureDetail`] as JSON, if it is known.
+    pub detail: Bytes,
+    /// The result as JSON.
+    pub body: Bytes,
+}
+
 /// What control needs of the data plane. Tests bring one without cells.
 pub trait Plane: Send + Sync + 'static {
     /// Starts the function once, in a throw-away cell, and says whether it can serve.
@@ -60,6 +89,9 @@ pub trait Plane: Send + Sync + 'static {
 
     /// From the next request on, this table is the one; what it lacks is unloaded.
     fn publish(&self, table: Arc<RouteTable>);
+
+    /// Runs the function's handler with an event of the caller's.
+    fn invoke(&self, function: &Arc<FunctionVersion>, call: DirectCall) -> impl Future<Output = Invoked> + Send;
 
     /// Drops the function's idle isolates.
     fn evict(&self, function: &FunctionVersion);

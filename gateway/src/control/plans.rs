@@ -115,6 +115,13 @@ const HINTS: &[(&str, &str)] = &[
         "await all work and clear all timers before the handler answers, or set `warmup = false`",
     ),
     ("warm-up call threw", "give `warmup` an event that the handler can answer, or set `warmup = false`"),
+    ("warm-up call needs", "give `warmup` an event that the handler answers quickly, or set `warmup = false`"),
+    ("warm-up call takes", "give `warmup` an event that the handler answers quickly, or set `warmup = false`"),
+    (
+        "warm-up call ended",
+        "give `warmup` an event that the handler answers within its limits, or set `warmup = false`",
+    ),
+    ("warm-up call never", "give `warmup` an event that the handler answers, or set `warmup = false`"),
     ("warm-up call", "leave it to later calls, give `warmup` another event, or set `warmup = false`"),
     ("pending after start-up", "start timers and other waiting work inside the handler, not at the top level"),
     ("did not finish by itself", "do not wait for timers or other work in a top-level `await`"),

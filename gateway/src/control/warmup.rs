@@ -4,8 +4,11 @@
 //! the default event, the path of a JSON file with a whole event, or a list of these. Without it
 //! the one event is a `GET` of the function's first route.
 
+mod v1;
+
 use super::manifest::normal_path;
 use crate::route::Pattern;
+use isle_wire::PayloadFormat;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use toml::Spanned;
@@ -111,12 +114,13 @@ fn json_of(value: &Spanned<DeValue<'_>>, depth: usize) -> Result<Value, Wrong> {
 pub(super) fn resolve(
     warm_ups: Option<Vec<WarmUp>>,
     routes: &[Pattern],
+    format: PayloadFormat,
     files: &BTreeMap<String, String>,
 ) -> Result<Option<Vec<String>>, (usize, String)> {
     let Some(warm_ups) = warm_ups else { return Ok(None) };
     let event = |warm_up| match warm_up {
         WarmUp::Event(given, _) => {
-            let mut event = default_event(routes);
+            let mut event = event_in(format, routes);
             merge(&mut event, given);
             Ok(Value::Object(event).to_string())
         }
@@ -139,8 +143,17 @@ pub(super) fn resolve(
 }
 
 /// The events of a function whose manifest says nothing.
-pub(super) fn default_warm_ups(routes: &[Pattern]) -> Vec<String> {
-    vec![Value::Object(default_event(routes)).to_string()]
+pub(super) fn default_warm_ups(routes: &[Pattern], format: PayloadFormat) -> Vec<String> {
+    vec![Value::Object(event_in(format, routes)).to_string()]
+}
+
+fn event_in(format: PayloadFormat, routes: &[Pattern]) -> Map<String, Value> {
+    let event = default_event(routes);
+    match format {
+        PayloadFormat::V2 => event,
+        PayloadFormat::V1 => v1::event(&event, route(routes).1, false),
+        PayloadFormat::Rest => v1::event(&event, route(routes).1, true),
+    }
 }
 
 fn merge(event: &mut Map<String, Value>, given: Map<String, Value>) {
@@ -224,8 +237,8 @@ mod tests {
     fn events(more: &str, files: &[(&str, &str)]) -> Result<Option<Vec<Value>>, String> {
         let function = function(more)?;
         let files = files.iter().map(|(path, text)| (path.to_string(), text.to_string())).collect();
-        let events =
-            resolve(function.warm_ups, &function.routes, &files).map_err(|(line, what)| format!("{line}: {what}"))?;
+        let events = resolve(function.warm_ups, &function.routes, PayloadFormat::V2, &files)
+            .map_err(|(line, what)| format!("{line}: {what}"))?;
         Ok(events.map(|events| events.iter().map(|event| serde_json::from_str(event).unwrap()).collect()))
     }
 
@@ -233,14 +246,14 @@ mod tests {
     fn the_default_is_a_get_of_the_first_route_that_takes_one() {
         assert_eq!(events("", &[]).unwrap(), None);
         let routes = function("").unwrap().routes;
-        let event: Value = serde_json::from_str(&default_warm_ups(&routes)[0]).unwrap();
+        let event: Value = serde_json::from_str(&default_warm_ups(&routes, PayloadFormat::V2)[0]).unwrap();
         assert_eq!(event["rawPath"], "/a/warm-up/warm-up");
         assert_eq!(event["pathParameters"], json!({"x": "warm-up", "y": "warm-up"}));
         assert_eq!(event["requestContext"]["http"]["method"], "GET");
         assert_eq!((&event["routeKey"], &event["version"]), (&json!("GET /a/{x}/{y+}"), &json!("2.0")));
         let event = |routes: &[&str]| {
             let routes: Vec<Pattern> = routes.iter().map(|route| Pattern::parse(route).unwrap()).collect();
-            serde_json::from_str::<Value>(&default_warm_ups(&routes)[0]).unwrap()["rawPath"].clone()
+            serde_json::from_str::<Value>(&default_warm_ups(&routes, PayloadFormat::V2)[0]).unwrap()["rawPath"].clone()
         };
         assert_eq!(event(&["$default"]), "/");
         assert_eq!(event(&["POST /only"]), "/only");

@@ -14,6 +14,8 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
         code_generation: true,
+        contract: Default::default(),
+        egress_allow: None,
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }

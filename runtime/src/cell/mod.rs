@@ -24,6 +24,7 @@ mod spares;
 mod starts;
 mod version;
 
+use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
 use crate::snapshot::artifact::{Artifact, source_digest};
@@ -58,6 +59,7 @@ pub struct Cell {
     outbox: Arc<Outbox>,
     begun: Begun,
     outgoing: Outgoing,
+    fetches: Arc<Fetches>,
     versions: RwLock<HashMap<u32, Arc<Version>>>,
     books: spares::Books,
     watched: Watched,
@@ -104,6 +106,7 @@ fn live() -> io::Result<()> {
     let cell = Arc::new(Cell {
         config,
         base,
+        fetches: Fetches::new(outbox.clone()),
         base_name,
         anchor: OnceLock::new(),
         outbox,
@@ -274,6 +277,7 @@ impl Reader {
             Frame::Unload { version } => self.unload(version),
             Frame::Check { version } => self.check(version),
             Frame::Evict { version } => self.evict(version),
+            Frame::Fetch { id, frame } => self.cell.fetches.take(id, frame),
             Frame::Ping(number) => self.cell.outbox.append(|out| Frame::Pong(number).encode(out)),
             // What only a cell says, a gateway does not.
             Frame::Configure(_)

@@ -174,7 +174,9 @@ mod tests {
         let epoch = Instant::now();
         let at = |ms| epoch + Duration::from_millis(ms);
         let mut recent = Recent::new(epoch);
-        [100, 200, 300, 1_100].map(|ms| recent.add(at(ms)));
+        for ms in [100, 200, 300, 1_100] {
+            recent.add(at(ms));
+        }
         assert_eq!((recent.current(at(1_200)), recent.peak(at(1_200))), (1, 3));
         assert_eq!((recent.current(at(9_900)), recent.peak(at(9_900))), (0, 3));
         assert_eq!(recent.peak(at(10_500)), 1, "the second of three is forgotten");

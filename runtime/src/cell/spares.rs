@@ -10,6 +10,7 @@ use super::console::{Console, Sink};
 use super::pool::{self, Recent, Turns};
 use super::resident::{self, Assignment};
 use super::starts::Start;
+use crate::egress::Outbound;
 use crate::isolate::Isolate;
 use crate::isolate::platform::{Urgency, set_urgency};
 use isle_wire::{Limits, StartKind};
@@ -164,7 +165,8 @@ impl Cell {
             let Ok(executor) = executor else { return };
             let entered = executor.enter();
             let console = Console::new(cell.outbox.clone());
-            if let Some((isolate, assignment)) = cell.furnish(heap_bytes, origin, &console, &mut entry) {
+            if let Some((mut isolate, assignment)) = cell.furnish(heap_bytes, origin, &console, &mut entry) {
+                isolate.connect(Outbound::new(cell.fetches.clone()));
                 let number = {
                     let mut books = cell.books.open();
                     books.last_number += 1;

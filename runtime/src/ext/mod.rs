@@ -7,13 +7,15 @@
 //! indices of the references the same in a snapshot that is made on top of another: deno_core's
 //! own way would lose them there.
 //!
-//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
-//! registered: a cell has no network, and an op that is not there cannot be reached.
+//! Of deno_fetch only scripts are used. Its ops are not registered: a cell has no network, and an op
+//! that is not there cannot be reached. Two of the same names ask the gateway instead
+//! ([`crate::egress`]).
 
 mod node;
 mod ops;
 mod scripts;
 
+use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
@@ -37,9 +39,12 @@ deno_core::extension!(
         ops::op_isle_compile,
         ops::op_isle_console,
         ops::op_isle_node_modules,
-        ops::op_isle_random
+        ops::op_isle_random,
+        op_fetch,
+        op_fetch_send
     ],
 );
+
 /// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
 pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
 

@@ -11,6 +11,7 @@
 //! the receiver's credit.
 
 use crate::codec::{Reader, WireError, Writer};
+use crate::fetch::{self, FetchFrame};
 use crate::outcome::{Outcome, StartKind};
 use crate::request::RequestHead;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -65,6 +66,8 @@ pub enum Frame {
     Stats(Bytes),
     /// Gateway → cell: drop idle isolates of the version now (0: of every version).
     Evict { version: u32 },
+    /// Either way: about a request that a function makes; ids are the cell's own.
+    Fetch { id: u32, frame: FetchFrame },
 }
 
 /// The answer to [`Frame::Check`]: an outcome, and [`crate::FailureDetail`] as JSON when it is
@@ -259,6 +262,9 @@ impl Frame {
             Frame::Pong(number) => put(out, kind::PONG, 0, *number, |_| ()),
             Frame::Stats(json) => put(out, kind::STATS, 0, 0, |b| b.put_slice(json)),
             Frame::Evict { version } => put(out, kind::EVICT, 0, *version, |_| ()),
+            Frame::Fetch { id, frame } => {
+                put(out, frame.kind(), if frame.more() { FLAG_MORE } else { 0 }, *id, |b| frame.put(b));
+            }
         }
     }
 
@@ -341,6 +347,9 @@ impl Frame {
             kind::PONG => Frame::Pong(id),
             kind::STATS => Frame::Stats(r.rest()),
             kind::EVICT => Frame::Evict { version: id },
+            kind if fetch::kind::ALL.contains(&kind) => {
+                Frame::Fetch { id, frame: FetchFrame::take(kind, flags & FLAG_MORE != 0, r)? }
+            }
             _ => return Err(WireError::Invalid("kind")),
         })
     }

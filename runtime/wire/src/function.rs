@@ -2,7 +2,7 @@
 //!
 //! These travel as JSON: they are sent once per cell or once a second, never per request.
 
-use crate::Limits;
+use crate::{Contract, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -68,6 +68,13 @@ pub struct FunctionSpec {
     pub limits: Limits,
     /// Whether it may make code from strings: `eval`, `new Function`.
     pub code_generation: bool,
+    /// How its handler is found and spoken to.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    pub contract: Contract,
+    /// Hosts that it may fetch from, as the manifest's `[egress] allow` has them; `None`: wherever
+    /// the node lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// What a cell is told first.

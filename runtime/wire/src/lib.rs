@@ -7,12 +7,15 @@
 //! - [`Limits`]: what one function may use, with units in the names and reasons beside the numbers;
 //! - [`FunctionSpec`]: everything a cell needs to run one function version;
 //! - [`Frame`] and its codec: what travels on the Unix socket between gateway and cell;
+//! - [`FetchFrame`]: a function's own requests, made for it by the gateway;
 //! - [`RequestHead`]: the HTTP request as the cell sees it, from which the handler's event is built;
 //! - [`Board`]: which invocations a cell had begun, readable after the cell has died.
 
 mod board;
 mod build;
 mod codec;
+mod contract;
+mod fetch;
 mod frame;
 mod function;
 mod limits;
@@ -22,6 +25,8 @@ mod request;
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport, StartWish};
 pub use codec::{Reader, WireError, Writer};
+pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
+pub use fetch::{BODY_BYTES_UNKNOWN, FetchFrame, FetchRequest, FetchResponse};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
     Timing, WINDOW_BYTES,

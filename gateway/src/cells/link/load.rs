@@ -117,7 +117,7 @@ impl Link {
         self.room().await;
         let mut waiting = Vec::new();
         self.append(|out| {
-            let Outgoing { buffer, files, loaded } = out;
+            let Outgoing { buffer, files, loaded, .. } = out;
             // Unloaded meanwhile, and perhaps loaded again by another.
             let Some(entry) = loaded.get_mut(&version).filter(|entry| entry.bytes.is_none()) else { return };
             entry.bytes = Some(spec.len() as u64);
@@ -170,11 +170,12 @@ impl Link {
     fn unload_entries(&self, keep: impl Fn(&Entry) -> bool) -> usize {
         let mut out = lock(&self.out);
         let idle = out.buffer.is_empty();
-        let Outgoing { buffer, loaded, .. } = &mut *out;
+        let Outgoing { buffer, loaded, retired, .. } = &mut *out;
         loaded.retain(|version, entry| {
             let keep = keep(entry);
             if !keep && entry.bytes.is_some() {
                 Frame::Unload { version: *version }.encode(buffer);
+                Outgoing::retire(retired, entry.function());
             }
             keep
         });

@@ -38,6 +38,11 @@ impl Link {
         loop {
             loop {
                 match decoder.next_frame() {
+                    Ok(Some(Frame::Fetch { id, frame })) => {
+                        if let Err(Breach(how)) = self.take_fetch(id, frame) {
+                            return ReadEnd::Breach(how);
+                        }
+                    }
                     Ok(Some(frame)) => {
                         if let Err(Breach(how)) = self.take(frame) {
                             return ReadEnd::Breach(how);
@@ -110,6 +115,7 @@ impl Link {
             | Frame::Invoke { .. }
             | Frame::Cancel { .. }
             | Frame::Ping(_)
+            | Frame::Fetch { .. }
             | Frame::Evict { .. } => return Err(Breach("a frame that only a gateway sends")),
         }
         Ok(())

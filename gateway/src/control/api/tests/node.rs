@@ -2,7 +2,7 @@
 
 use super::super::*;
 use crate::artifacts::Workshop;
-use crate::control::{ApiBody, LogLine};
+use crate::control::{ApiBody, DirectCall, Invoked, LogLine};
 use crate::route::{FunctionVersion, Matched, RouteTable, Routes};
 use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, LoadReply, Outcome};
 use serde_json::{Value, json};
@@ -129,6 +129,15 @@ impl Plane for FakePlane {
         }
     }
 
+    /// Echoes the payload, unless that is the word of an outcome.
+    async fn invoke(&self, _: &Arc<FunctionVersion>, call: DirectCall) -> Invoked {
+        let word = String::from_utf8_lossy(&call.payload).trim_matches('"').to_owned();
+        let outcomes = [Outcome::RefusedBusy, Outcome::HandlerThrew, Outcome::Unavailable, Outcome::WallExceeded];
+        let outcome = outcomes.into_iter().find(|outcome| outcome.as_str() == word).unwrap_or(Outcome::Ok);
+        let DirectCall { request_id, payload, .. } = call;
+        Invoked { request_id, outcome, timing: Default::default(), detail: Bytes::new(), body: payload }
+    }
+
     fn workshop(&self) -> Option<&Arc<Workshop>> {
         self.workshop.as_ref()
     }
@@ -235,7 +244,18 @@ impl Node {
     }
 
     pub async fn reply(&self, token: &str, method: &str, path: &str, body: impl Into<Bytes>) -> ApiReply {
-        let mut headers = HeaderMap::new();
+        self.reply_to(token, method, path, HeaderMap::new(), body).await
+    }
+
+    /// The same with header fields of the caller's.
+    pub async fn reply_to(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        mut headers: HeaderMap,
+        body: impl Into<Bytes>,
+    ) -> ApiReply {
         if !token.is_empty() {
             headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }
