@@ -43,6 +43,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
     ),
     ("deno_crypto", &["00_crypto.js"]),
+    (OWN, &["exchange.js", "fetch.js", "lambda_stream.js"]),
 ];
 
 /// Node's modules, written here: `src/ext/node`.
@@ -77,9 +78,14 @@ const NODE_MODULES: &[&str] = &[
     "zlib",
 ];
 
+/// Not a crate's: scripts of this one, from `src/ext`.
+const OWN: &str = "isle";
+
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let folders = crate_folders();
+    println!("cargo::rerun-if-changed=src/ext");
+    let mut folders = crate_folders();
+    folders.insert(OWN.to_owned(), PathBuf::from("src/ext"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("pub static SCRIPTS: &[(&str, v8::OneByteConst)] = &[\n");
     for (name, scripts) in SCRIPTS {

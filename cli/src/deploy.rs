@@ -272,7 +272,7 @@ mod tests {
         let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error));
         assert_eq!(
             refusal("blog", &details, manifest, &BTreeMap::new(), Paint::OFF),
-            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits`, `env` or `warmup`\n\
+            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`\n\
              \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
     }

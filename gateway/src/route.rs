@@ -255,6 +255,7 @@ pub fn fuzz_one(data: &[u8]) {
             function: String::new(),
             deployment: String::new(),
             entry: String::new(),
+            kind: Default::default(),
             modules: BTreeMap::new(),
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),

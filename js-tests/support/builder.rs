@@ -35,6 +35,7 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         function: name.into(),
         deployment: "d".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules: [("index.js".to_owned(), module)].into(),
         env: Default::default(),
         limits: Limits::default(),

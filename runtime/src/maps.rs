@@ -112,6 +112,7 @@ mod tests {
             env: Default::default(),
             limits: Limits::default(),
             code_generation: true,
+            kind: Default::default(),
             contract: Default::default(),
             egress_allow: None,
         }

@@ -153,6 +153,7 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         function: name,
         deployment: TENANT.to_owned(),
         entry: entry.to_owned(),
+        kind: Default::default(),
         modules,
         env: BTreeMap::new(),
         limits: caps.clone(),

@@ -25,6 +25,7 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         function: function.into(),
         deployment: "d1".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),

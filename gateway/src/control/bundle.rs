@@ -7,7 +7,7 @@ use super::manifest::{self, Manifest, ManifestError};
 use super::warmup;
 use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionKind, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -37,6 +37,8 @@ pub struct Bundle {
 #[serde(deny_unknown_fields)]
 struct Function {
     entry: String,
+    #[serde(default, skip_serializing_if = "is_auto")]
+    kind: FunctionKind,
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
@@ -65,6 +67,11 @@ pub struct Allowed<'a> {
     pub limits: &'a Limits,
     /// Whether it may make code from strings.
     pub code_generation: bool,
+}
+
+/// Left out of the canonical form: what a deployment does not say does not name it.
+fn is_auto(kind: &FunctionKind) -> bool {
+    *kind == FunctionKind::Auto
 }
 
 /// Why a bundle cannot be.
@@ -186,8 +193,8 @@ impl Bundle {
                         line,
                         message,
                     })?;
-            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env, contract, cors, warm_ups });
+            let manifest::Function { entry, kind, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, kind, routes, limits, env, contract, cors, warm_ups });
         }
         Ok(Bundle {
             code_generation: manifest.code_generation,
@@ -239,6 +246,7 @@ impl Bundle {
                 function: name.clone(),
                 deployment: deployment.into(),
                 entry: function.entry,
+                kind: function.kind,
                 modules: std::mem::take(&mut modules),
                 env: function.env,
                 limits: manifest::lowered(&function.limits, allowed.limits),

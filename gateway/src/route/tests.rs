@@ -10,6 +10,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         function: name.into(),
         deployment: "d".into(),
         entry: "a.js".into(),
+        kind: Default::default(),
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),

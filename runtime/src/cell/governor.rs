@@ -29,6 +29,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// better one tenant's invocations than its whole cell.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
 
+/// After such a stop, the next one comes no sooner: what was stopped must be given back first, and
+/// the requests that follow it must not be stopped for it. Meanwhile the kernel's limit stands.
+const STOP_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Resident memory from which idle isolates are dropped early, the longest idle first.
 const EVICT_SHARE: (u64, u64) = (1, 2);
 
@@ -112,16 +116,19 @@ pub fn run(cell: &Arc<Cell>) {
     let mut last_work = Instant::now();
     let mut last_report = Instant::now();
     let mut last_eviction = Instant::now();
+    let mut last_stop: Option<Instant> = None;
     let mut given_back = true;
     let mut last_stats = CellStats::default();
     loop {
         let now = Instant::now();
         let running = cell.watched.check();
         if !running.is_empty()
+            && last_stop.is_none_or(|stop| now.duration_since(stop) >= STOP_AGAIN_AFTER)
             && let Ok(memory) = &memory
             && resident_bytes(memory).is_some_and(|bytes| bytes > stop_at)
         {
             running.iter().for_each(|control| control.stop_for_memory());
+            last_stop = Some(now);
         }
         let versions = cell.versions();
         versions.iter().for_each(|version| cell.consider(version));

@@ -29,6 +29,7 @@
     Promise,
     SafeMap,
     SafeSet,
+    SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
     StringPrototypeStartsWith,
@@ -357,6 +358,7 @@
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
+    awslambda: lazyHidden("awslambda", "ext:isle/lambda_stream.js"),
   });
   event.saveGlobalThisReference(globalThis);
   event.setEventTargetData(globalThis);
@@ -538,6 +540,11 @@
     });
   };
 
+  // Bundlers that compile for Lambda set it by themselves, without the helper.
+  const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
+
+  // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
+  let kind = "handler";
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -602,10 +609,60 @@
       takesCallback = theHandler?.length >= 3;
       hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
+      if (handler?.[STREAMING] === "response") {
+        kind = "streamed";
+        const { enter } = load("ext:isle/lambda_stream.js");
+        ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+        hooks.enterExchange = (eventText, body, requestId, deadline, clientContext, id) => {
+          const theEvent = JSONParse(eventText);
+          if (body !== undefined) theEvent.body = body;
+          const context = new Context(requestId, deadline, new Call());
+          if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+          return enter(id, handler, theEvent, context);
+        };
+      }
+      return kind;
+    },
+    // The same for a module that exports a fetch handler; throws when it does not.
+    adoptFetch(namespace, theFixed) {
+      fixed = JSONParse(theFixed);
+      const fetching = load("ext:isle/fetch.js").hooks;
+      fetching.adopt(namespace);
+      fetching.setEnv(fixed.env);
+      kind = "fetch";
+      ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+      hooks.enterExchange = fetching.enter;
+      hooks.respond = fetching.respond;
+      hooks.out = fetching.out;
+      return kind;
+    },
+    kind() {
+      return kind;
+    },
+    // Runs what the scripts of an exchange do for most requests, so that code caches have it.
+    exerciseExchange() {
+      const fetching = load("ext:isle/fetch.js").hooks;
+      load("ext:isle/lambda_stream.js");
+      const { Response } = load(`${FETCH}23_response.js`);
+      const answers = [
+        () => new Response("text"),
+        () => Response.json({ a: 1 }, { headers: { a: "b" } }),
+        (request) => new Response(request.body, { status: 201 }),
+        (request) => new Response(request.headers.get("host") + request.url + request.method + request.signal.aborted),
+      ];
+      for (let i = 0; i < answers.length; i++) {
+        fetching.adopt({ __proto__: null, default: answers[i] });
+        fetching.setEnv({});
+        const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
+        fetching.respond(response, 1, false);
+      }
+      fetching.adopt({ __proto__: null, GET: answers[0] });
+      load("ext:isle/exchange.js").open.clear();
     },
     // Once per restore of a function's own snapshot: what may not be in it.
     refix(theFixed) {
       fixed = JSONParse(theFixed);
+      if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
     },
 
     // --- making a function's own snapshot ------------------------------------------------------
@@ -657,10 +714,20 @@
           return [];
         },
       });
-      const call = new Call();
-      const theContext = new Context("warm-up", DateNow() + 30_000, call);
-      theContext.env = env;
-      const result = callHandler(JSONParse(eventText), theContext, call);
+      const theEvent = JSONParse(eventText);
+      let result;
+      if (kind === "fetch") {
+        const fetching = load("ext:isle/fetch.js").hooks;
+        fetching.setEnv(env);
+        const method = theEvent.requestContext?.http?.method ?? "GET";
+        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
+        result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
+      } else if (kind === "handler") {
+        const call = new Call();
+        const theContext = new Context("warm-up", DateNow() + 30_000, call);
+        theContext.env = env;
+        result = callHandler(theEvent, theContext, call);
+      }
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -674,6 +741,7 @@
     },
     endBuild() {
       building = false;
+      if (kind !== "handler") load("ext:isle/exchange.js").open.clear();
       for (let i = 0; i < undo.length; i++) undo[i]();
       undo.length = 0;
     },

@@ -11,6 +11,7 @@
 //! that is not there cannot be reached. Two of the same names ask the gateway instead
 //! ([`crate::egress`]).
 
+mod bodies;
 mod node;
 mod ops;
 mod scripts;
@@ -20,6 +21,7 @@ use crate::isolate::Sources;
 use deno_core::{Extension, v8};
 use std::borrow::Cow;
 
+pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
 pub use scripts::{record, recorded_caches, use_caches};
 
@@ -40,6 +42,12 @@ deno_core::extension!(
         ops::op_isle_console,
         ops::op_isle_node_modules,
         ops::op_isle_random,
+        bodies::op_isle_body_take,
+        bodies::op_isle_body_arrived,
+        bodies::op_isle_body_discard,
+        bodies::op_isle_body_write,
+        bodies::op_isle_body_room,
+        bodies::op_isle_body_begin,
         op_fetch,
         op_fetch_send
     ],

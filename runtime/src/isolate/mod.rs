@@ -20,6 +20,7 @@ mod build;
 mod calls;
 mod control;
 mod detail;
+mod exchange;
 pub mod guard;
 mod map;
 mod modules;
@@ -31,6 +32,7 @@ mod startup;
 
 pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
+pub use exchange::{Follow, Kind};
 pub use map::{Begun, Mapped, map_snapshot};
 pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
@@ -41,9 +43,11 @@ use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
+use crate::handler::fetch::FetchInput;
 use crate::handler::response::{Names, Reply};
 use calls::{call_handler, read_promise};
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
+use exchange::Exchange;
 use isle_wire::{FailureDetail, Outcome};
 use startup::{adopt, evaluate, fixed_context, startup_stopped};
 use std::rc::Rc;
@@ -107,11 +111,14 @@ pub struct Call<'a> {
     pub expects: Expects,
     /// `context.clientContext` as JSON.
     pub client_context: Option<&'a str>,
+    /// The request, for a fetch handler.
+    pub fetch: Option<&'a FetchInput<'a>>,
     /// Whether it comes directly after another call on this thread.
     pub follows: bool,
 }
 
 struct Handles {
+    exchange: Option<Exchange>,
     hooks: v8::Global<v8::Object>,
     enter: v8::Global<v8::Function>,
     names: Names,
@@ -207,7 +214,9 @@ impl Isolate {
         allow_code_generation(&mut isolate.runtime, function.spec.code_generation);
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
-        refixed.result.map(|_| isolate).ok_or("the snapshot has no function in it")
+        refixed.result.ok_or("the snapshot has no function in it")?;
+        isolate.take_exchange();
+        Ok(isolate)
     }
 
     /// Gives it a way to the gateway. Without one its function cannot fetch.
@@ -333,9 +342,19 @@ impl Isolate {
         }
         let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, true, &module, &promise));
         cpu_ns += adopted.cpu_ns;
-        match adopted.stop {
-            Some(stop) => Err(startup_stopped(stop, spec)),
-            None => adopted.result.map(|()| cpu_ns),
+        if let Some(stop) = adopted.stop {
+            return Err(startup_stopped(stop, spec));
+        }
+        if adopted.result? != Kind::Handler {
+            self.take_exchange();
+        }
+        Ok(cpu_ns)
+    }
+
+    fn take_exchange(&mut self) {
+        let taken = self.stay(u64::MAX, Exchange::take);
+        if let Some(handles) = &mut self.handles {
+            handles.exchange = taken.result;
         }
     }
 
@@ -425,7 +444,7 @@ fn take_hooks(runtime: &mut JsRuntime) -> Option<Handles> {
     restored.call(scope, hooks.into(), &[web_assembly, shared, atomics])?;
     let enter = hook(scope, hooks, "enter")?;
     let names = Names::new(scope);
-    Some(Handles { hooks: v8::Global::new(scope, hooks), enter: v8::Global::new(scope, enter), names })
+    Some(Handles { exchange: None, hooks: v8::Global::new(scope, hooks), enter: v8::Global::new(scope, enter), names })
 }
 
 fn hook<'s>(

@@ -47,6 +47,39 @@ pub struct ModuleSource {
     pub text: String,
 }
 
+/// What an entry module's exports are taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionKind {
+    /// Whatever the module exports at load; `handler` where there are both.
+    #[default]
+    Auto,
+    /// `export const handler`, with an event.
+    Handler,
+    /// A default export or one per method, with a `Request`.
+    Fetch,
+}
+
+impl FunctionKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FunctionKind::Auto => "auto",
+            FunctionKind::Handler => "handler",
+            FunctionKind::Fetch => "fetch",
+        }
+    }
+
+    /// The kind of this name in a manifest.
+    pub fn of_name(name: &str) -> Option<FunctionKind> {
+        match name {
+            "handler" => Some(FunctionKind::Handler),
+            "fetch" => Some(FunctionKind::Fetch),
+            _ => None,
+        }
+    }
+}
+
 /// Everything a cell needs to run one function version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionSpec {
@@ -58,8 +91,11 @@ pub struct FunctionSpec {
     pub function: String,
     /// The deployment's id: the version that `context.functionVersion` shows.
     pub deployment: String,
-    /// Path of the module that exports `handler`, relative to the deployment's root.
+    /// Path of the module that exports the function, relative to the deployment's root.
     pub entry: String,
+    /// Which of the module's exports is the function.
+    #[serde(default)]
+    pub kind: FunctionKind,
     /// The deployment's modules by path.
     pub modules: BTreeMap<String, ModuleSource>,
     /// Variables for `process.env`-like access; never part of any snapshot.
