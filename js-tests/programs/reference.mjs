@@ -1,5 +1,6 @@
 // What plain Node answers: each program's `main`, translated by esbuild with its packages left outside, called with the
-// events that a gateway would make of its requests. Prints {program: [{status, headers, body}]}.
+// events that a gateway would make of its requests, or with the requests where it exports `fetch`. Prints
+// {program: [{status, headers, body}]}.
 import { build } from "esbuild";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
@@ -29,18 +30,24 @@ const answer = (result) => {
   const body = result.isBase64Encoded ? Buffer.from(result.body, "base64").toString() : result.body ?? "";
   return { status: result.statusCode, headers, cookies: result.cookies ?? [], body };
 };
+// What a program that exports `fetch` answers.
+const fetched = async (app, { path = "/", ...init }) => {
+  const response = await app.fetch(new Request(`http://program.localhost${path}`, init), {}, { waitUntil() {} });
+  const headers = Object.fromEntries([...response.headers].map(([name, value]) => [name.toLowerCase(), value]));
+  return { status: response.status, headers, body: await response.text() };
+};
 
 const all = {};
 for (const name of names) {
   const entry = readdirSync(`${here}${name}`).find((file) => file.startsWith("main."));
   const outfile = `${here}node_modules/.reference/${name}.mjs`;
   await build({ entryPoints: [`${here}${name}/${entry}`], outfile, bundle: true, packages: "external", platform: "node", format: "esm", jsx: "automatic", logLevel: "error" });
-  const { handler } = await import(outfile);
+  const { handler, default: app } = await import(outfile);
   const requests = existsSync(`${here}${name}/requests.json`) ? JSON.parse(readFileSync(`${here}${name}/requests.json`, "utf8")) : [{}];
   all[name] = [];
   for (const request of requests) {
     const context = { awsRequestId: "r", functionName: "main", callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 1000 };
-    all[name].push(answer(await handler(event(request), context)));
+    all[name].push(handler ? answer(await handler(event(request), context)) : await fetched(app, request));
   }
 }
 console.log(JSON.stringify(all));

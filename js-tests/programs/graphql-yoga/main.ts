@@ -1,5 +1,4 @@
 import { createSchema, createYoga } from "graphql-yoga";
-import { type Event, fromResponse, toRequest } from "../lambda";
 
 const yoga = createYoga({
   schema: createSchema({
@@ -11,4 +10,4 @@ const yoga = createYoga({
   }),
   logging: false,
 });
-export const handler = async (event: Event) => fromResponse(await yoga.fetch(toRequest(event)));
+export default yoga;

@@ -2,7 +2,6 @@
 import { Hono } from "hono";
 import { html } from "hono/html";
 import { stream } from "hono/streaming";
-import { type Event, fromResponse, toRequest } from "../lambda";
 
 const app = new Hono();
 const Page = ({ name }: { name: string }) => <main class="page"><h1>Hello {name}</h1></main>;
@@ -12,4 +11,4 @@ app.get("/stream", (c) => stream(c, async (out) => {
   for (const part of ["one ", "two ", "three"]) await out.write(part);
 }));
 app.post("/form", async (c) => c.json(await c.req.parseBody()));
-export const handler = async (event: Event) => fromResponse(await app.fetch(toRequest(event)));
+export default app;

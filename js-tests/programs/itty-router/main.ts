@@ -1,5 +1,4 @@
 import { AutoRouter, error, html } from "itty-router";
-import { type Event, fromResponse, toRequest } from "../lambda";
 
 const router = AutoRouter();
 router
@@ -7,4 +6,4 @@ router
   .get("/page", () => html("<p>page</p>"))
   .post("/sum", async (request) => ({ sum: (await request.json() as number[]).reduce((a, b) => a + b) }))
   .get("/wrong", () => error(400, "wrong"));
-export const handler = async (event: Event) => fromResponse(await router.fetch(toRequest(event)));
+export default router;
