@@ -39,6 +39,7 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         modules: [("index.js".to_owned(), module)].into(),
         env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         limits: Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };

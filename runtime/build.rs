@@ -46,6 +46,38 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     (OWN, &["exchange.js", "fetch.js", "lambda_stream.js"]),
 ];
 
+/// Node's modules, written here: `src/ext/node`.
+const NODE_MODULES: &[&str] = &[
+    "assert",
+    "assert/strict",
+    "async_hooks",
+    "buffer",
+    "console",
+    "crypto",
+    "diagnostics_channel",
+    "events",
+    "module",
+    "os",
+    "path",
+    "path/posix",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "stream",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "string_decoder",
+    "timers",
+    "timers/promises",
+    "tty",
+    "url",
+    "util",
+    "util/types",
+    "zlib",
+];
+
 /// Not a crate's: scripts of this one, from `src/ext`.
 const OWN: &str = "isle";
 
@@ -66,6 +98,15 @@ fn main() {
             writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
                 .expect("writing to a string");
         }
+    }
+    for module in NODE_MODULES {
+        let file = format!("node-{}.js", module.replace('/', "-"));
+        let source = Path::new("src/ext/node").join(module).with_extension("js");
+        println!("cargo::rerun-if-changed={}", source.display());
+        std::fs::write(out.join(&file), wrap(&source)).expect("OUT_DIR is writable");
+        let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
+        writeln!(table, "  (\"ext:isle_node/{module}.js\", v8::String::create_external_onebyte_const({bytes})),")
+            .expect("writing to a string");
     }
     table.push_str("];\n");
     std::fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");

@@ -186,6 +186,9 @@ pub struct Cells {
     pub isolate_idle_ms: u64,
     /// See [`DEFAULT_HEARTBEAT_TIMEOUT_MS`].
     pub heartbeat_timeout_ms: u64,
+    /// Whether functions may make code from strings (`eval`, `new Function`). Default: yes, as
+    /// packages need it (validators, templates); an app can do without by its manifest.
+    pub code_generation: bool,
 }
 
 /// `[artifacts]`
@@ -332,6 +335,7 @@ impl Default for Cells {
             isolates_max: DEFAULT_ISOLATES_MAX,
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,
+            code_generation: true,
         }
     }
 }

@@ -259,6 +259,7 @@ pub fn fuzz_one(data: &[u8]) {
             modules: BTreeMap::new(),
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),
+            code_generation: true,
             contract: Default::default(),
             egress_allow: None,
         },

@@ -39,6 +39,7 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         modules: [("index.js".to_owned(), module)].into(),
         env: Default::default(),
         limits: Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }

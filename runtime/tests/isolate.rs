@@ -65,6 +65,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         modules,
         env: BTreeMap::new(),
         limits,
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }

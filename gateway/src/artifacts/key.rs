@@ -44,6 +44,7 @@ impl ArtifactKey {
             field(value.as_bytes());
         }
         field(&serde_json::to_vec(&spec.limits).expect("numbers always encode"));
+        field(&[u8::from(spec.code_generation)]);
         field(&serde_json::to_vec(&spec.contract).expect("words always encode"));
         warm_ups.iter().for_each(|event| field(event.as_bytes()));
         ArtifactKey(digest.finalize().into())

@@ -29,6 +29,7 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }

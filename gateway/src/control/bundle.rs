@@ -23,6 +23,8 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    code_generation: bool,
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,6 +50,23 @@ struct Function {
     /// Events as JSON; absent when the manifest says nothing, as in bundles of older Isles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warm_ups: Option<Vec<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// What the node gives any function at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    /// Its limits.
+    pub limits: &'a Limits,
+    /// Whether it may make code from strings.
+    pub code_generation: bool,
 }
 
 /// Left out of the canonical form: what a deployment does not say does not name it.
@@ -141,8 +160,8 @@ impl Bundle {
         for (path, text) in given {
             let wrong = |why: &str| BundleError::File(path.clone(), why.into());
             let normal = manifest::normal_path(&path).map_err(wrong)?;
-            if ModuleKind::of_path(&normal).is_none() {
-                return Err(wrong("is no module: expected a name that ends in .js, .mjs or .json"));
+            if ModuleKind::of_deployed(&normal).is_none() {
+                return Err(wrong("is no module: expected a name that ends in .js, .mjs, .json or .js.map"));
             }
             bytes += text.len();
             if files.insert(normal, text).is_some() {
@@ -177,7 +196,13 @@ impl Bundle {
             let manifest::Function { entry, kind, limits, env, contract, cors, .. } = function;
             functions.insert(name, Function { entry, kind, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { functions, files, cors: manifest.cors, egress_allow: manifest.egress_allow })
+        Ok(Bundle {
+            code_generation: manifest.code_generation,
+            functions,
+            files,
+            cors: manifest.cors,
+            egress_allow: manifest.egress_allow,
+        })
     }
 
     /// The canonical form.
@@ -198,14 +223,20 @@ impl Bundle {
         modules(self.files)
     }
 
-    /// The functions of this bundle as one tenant's app. Limits above `caps`, which may have been
+    /// The functions of this bundle as one tenant's app. Limits above the node's, which may have been
     /// lowered since it was deployed, are lowered.
     ///
     /// # Errors
     /// Only for a bundle that an older Isle stored and this one does not understand, and for one
     /// that no cell can be sent.
-    pub fn into_drafts(self, tenant: &str, app: &str, deployment: &str, caps: &Limits) -> Result<Drafts, BuildError> {
-        let Bundle { functions: stored, files, cors, egress_allow } = self;
+    pub fn into_drafts(
+        self,
+        tenant: &str,
+        app: &str,
+        deployment: &str,
+        allowed: Allowed<'_>,
+    ) -> Result<Drafts, BuildError> {
+        let Bundle { code_generation, functions: stored, files, cors, egress_allow } = self;
         let mut modules = modules(files);
         let mut functions = BTreeMap::new();
         for (name, function) in stored {
@@ -218,7 +249,8 @@ impl Bundle {
                 kind: function.kind,
                 modules: std::mem::take(&mut modules),
                 env: function.env,
-                limits: manifest::lowered(&function.limits, caps),
+                limits: manifest::lowered(&function.limits, allowed.limits),
+                code_generation: code_generation && allowed.code_generation,
                 contract: function.contract,
                 egress_allow: egress_allow.clone(),
             };
@@ -246,9 +278,9 @@ impl Bundle {
         app: &str,
         deployment: &str,
         cell_group: &str,
-        caps: &Limits,
+        allowed: Allowed<'_>,
     ) -> Result<Built, BuildError> {
-        let drafts = self.clone().into_drafts(tenant, app, deployment, caps)?;
+        let drafts = self.clone().into_drafts(tenant, app, deployment, allowed)?;
         drafts.build(|drafts, draft| FunctionVersion::new(drafts.whole(draft), cell_group.into()))
     }
 }
@@ -322,7 +354,7 @@ fn encoded_bytes(spec: &FunctionSpec) -> usize {
 
 fn modules(files: BTreeMap<String, String>) -> BTreeMap<String, ModuleSource> {
     let module = |(path, text): (String, String)| {
-        let kind = ModuleKind::of_path(&path)?;
+        let kind = ModuleKind::of_deployed(&path)?;
         Some((path, ModuleSource { kind, text }))
     };
     files.into_iter().filter_map(module).collect()
@@ -382,7 +414,8 @@ mod tests {
         let again = Bundle::decode(&bundle.encode()).unwrap();
         assert_eq!(again, bundle);
         let caps = Limits { wall_ms: 10, ..Limits::default() };
-        let built = again.build("acme", "blog", "d", "@g", &caps).unwrap();
+        let allowed = Allowed { limits: &caps, code_generation: true };
+        let built = again.build("acme", "blog", "d", "@g", allowed).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
         let sent: FunctionSpec = serde_json::from_slice(version.held_json().unwrap()).unwrap();

@@ -38,6 +38,8 @@ pub struct Manifest {
     pub app: String,
     /// Where `app` is written, counted from 1.
     pub app_line: usize,
+    /// Whether its functions may make code from strings. Default: yes, as packages need it.
+    pub code_generation: bool,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
     /// Who in a browser may read what its functions answer, where they do not say so themselves.
@@ -175,7 +177,8 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
+        let (mut app, mut functions, mut code_generation) = (None, None, true);
+        let (mut cors, mut egress_allow) = (None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -186,10 +189,16 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
+                "code_generation" => {
+                    let allowed = value.get_ref().as_bool();
+                    code_generation =
+                        allowed.ok_or_else(|| self.wrong_type("code_generation", value, "true or false"))?;
+                }
                 "cors" => cors = Some(self.cors("cors", value)?),
                 "egress" => egress_allow = self.egress(value)?,
                 other => {
-                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                    let expected = "`app`, `code_generation`, `functions`, `cors` or `egress`";
+                    return Err(self.unknown(key.span().start, other, expected));
                 }
             }
         }
@@ -197,7 +206,7 @@ impl<'t> Reader<'t> {
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions, cors, egress_allow })
+        Ok(Manifest { app, app_line, code_generation, functions, cors, egress_allow })
     }
 
     fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {

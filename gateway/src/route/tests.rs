@@ -14,6 +14,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };

@@ -6,7 +6,7 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console, op_isle_random } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_node_modules, op_isle_random } = core.ops;
   const {
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
@@ -32,6 +32,7 @@
     SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
+    StringPrototypeStartsWith,
     TypedArrayPrototypeGetByteLength,
     TypedArrayPrototypeSet,
     TypedArrayPrototypeSubarray,
@@ -68,6 +69,27 @@
   };
   ownCore.loadExtScript = load;
   ownCore.createLazyLoader = (specifier) => () => load(specifier);
+
+  // --- Node's modules, for packages that were written for it ------------------------------------
+
+  // Made at the first import; the names that scripts use are those of `bootstrap`.
+  bootstrap.nodeNames = () => op_isle_node_modules();
+  bootstrap.node = (name) => {
+    const specifier = `ext:isle_node/${name}.js`;
+    let exports = loaded.get(specifier);
+    if (exports === undefined) {
+      if (!ArrayPrototypeIncludes(bootstrap.nodeNames(), name)) {
+        throw ObjectAssign(new Error(`Cannot find module '${name}'`), { code: "MODULE_NOT_FOUND" });
+      }
+      exports = load(specifier);
+    }
+    return exports;
+  };
+  const require = (specifier) => {
+    const name = String(specifier);
+    return bootstrap.node(StringPrototypeStartsWith(name, "node:") ? StringPrototypeSlice(name, 5) : name);
+  };
+  bootstrap.require = require;
 
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
@@ -263,6 +285,15 @@
     }
     return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
+
+  const lazyNode = (name, module) => core.propNonEnumerableLazyLoaded((exports) => exports[name], () => bootstrap.node(module));
+  ObjectDefineProperties(globalThis, {
+    Buffer: lazyNode("Buffer", "buffer"),
+    process: core.propNonEnumerableLazyLoaded((exports) => exports, () => bootstrap.node("process")),
+    global: hidden(globalThis),
+    setImmediate: lazyNode("setImmediate", "timers"),
+    clearImmediate: lazyNode("clearImmediate", "timers"),
+  });
 
   ObjectDefineProperties(globalThis, {
     AbortController: hidden(abort.AbortController),
@@ -462,6 +493,14 @@
     }
   }
 
+  // The function's variables, as `process.env` has them: a copy that it may change. In a snapshot
+  // there are none to be had.
+  bootstrap.env = () => {
+    if (!building) return { variables: ObjectAssign({}, fixed?.env) };
+    touch("process.env");
+    return { building: {} };
+  };
+
   const undo = [];
   const trapAbsent = (path) => {
     const parts = StringPrototypeSplit(path, ".");
@@ -559,6 +598,10 @@
     // For each rejection that nobody has handled by the end of a turn.
     unhandled(reason) {
       op_isle_console(`Uncaught (in promise) ${describe(reason)}`, 3);
+    },
+    // One of Node's modules, or the function that requires them.
+    node(specifier) {
+      return specifier === "isle:require" ? { require } : bootstrap.node(StringPrototypeSlice(specifier, 5));
     },
     // Once per function version.
     adopt(theHandler, theFixed) {

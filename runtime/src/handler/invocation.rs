@@ -95,6 +95,7 @@ mod tests {
             modules: Default::default(),
             env: Default::default(),
             limits: Default::default(),
+            code_generation: true,
             egress_allow: None,
             contract: Contract {
                 payload_format: format,

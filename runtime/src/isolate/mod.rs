@@ -34,6 +34,7 @@ pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
 pub use exchange::{Follow, Kind};
 pub use map::{Begun, Mapped, map_snapshot};
+pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
 pub use sources::Sources;
 
@@ -179,6 +180,9 @@ impl Isolate {
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
+        if let Some(handles) = &handles {
+            modules::set_hooks(handles.hooks.clone());
+        }
         Isolate { handles, runtime, control, _installed: installed, outbound: None, function: None }
     }
 
@@ -206,6 +210,8 @@ impl Isolate {
         let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
         let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console);
         isolate.function = Some(function.clone());
+        modules::set_function(function);
+        allow_code_generation(&mut isolate.runtime, function.spec.code_generation);
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
         refixed.result.ok_or("the snapshot has no function in it")?;
@@ -305,7 +311,14 @@ impl Isolate {
         let spec = &function.spec;
         let budget_ns = u64::from(spec.limits.startup_cpu_ms) * 1_000_000;
         self.control.memory().set_limit((spec.limits.heap_mb as usize) << 20);
-        let started = self.stay(budget_ns, |runtime, _| evaluate(runtime, function));
+        allow_code_generation(&mut self.runtime, spec.code_generation);
+        let started = self.stay(budget_ns, |runtime, handles| {
+            // Code at the top of a module may look at `process.env`.
+            if !spec.env.is_empty() {
+                call_hook(runtime, handles, "refix", &[&fixed_context(spec, true)]);
+            }
+            evaluate(runtime, function)
+        });
         let mut cpu_ns = started.cpu_ns;
         if let Some(stop) = started.stop {
             return Err(startup_stopped(stop, spec));
@@ -399,6 +412,14 @@ impl Isolate {
             let promise = v8::Local::new(scope, promise);
             read_promise(scope, promise, handles, expects, &control)
         })
+    }
+}
+
+/// Lets the function make code from strings, or not.
+fn allow_code_generation(runtime: &mut JsRuntime, allowed: bool) {
+    if !allowed {
+        deno_core::scope!(scope, runtime);
+        scope.get_current_context().set_allow_generation_from_strings(false);
     }
 }
 

@@ -14,6 +14,9 @@ pub enum ModuleKind {
     JavaScript,
     /// A JSON module; needs `with { type: "json" }` at the import.
     Json,
+    /// The source map of the module that is named like it, without `.map`. No module: nothing can
+    /// import it.
+    SourceMap,
 }
 
 impl ModuleKind {
@@ -23,6 +26,14 @@ impl ModuleKind {
             "js" | "mjs" => Some(ModuleKind::JavaScript),
             "json" => Some(ModuleKind::Json),
             _ => None,
+        }
+    }
+
+    /// The kind of a file of a deployment: a module's, or a source map beside one.
+    pub fn of_deployed(path: &str) -> Option<ModuleKind> {
+        match path.strip_suffix(".map").and_then(ModuleKind::of_path) {
+            Some(ModuleKind::JavaScript) => Some(ModuleKind::SourceMap),
+            _ => ModuleKind::of_path(path),
         }
     }
 }
@@ -91,6 +102,8 @@ pub struct FunctionSpec {
     pub env: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Limits,
+    /// Whether it may make code from strings: `eval`, `new Function`.
+    pub code_generation: bool,
     /// How its handler is found and spoken to.
     #[serde(default, skip_serializing_if = "Contract::is_default")]
     pub contract: Contract,

@@ -18,6 +18,7 @@ fn collecting(limit: usize, announced: Option<&'static str>) -> Collecting {
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };
