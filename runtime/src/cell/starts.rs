@@ -88,10 +88,12 @@ impl Cell {
             books.recent.add(now);
             let plan = start.version.plan();
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
-            let seat = match books.ready.pop().filter(|_| fits_spare) {
+            // A spare that does not fit gives up its room where there is no other.
+            let full = books.alive >= self.config.isolates_max;
+            let spare = if fits_spare || full { books.ready.pop() } else { None };
+            let seat = match spare.filter(|_| fits_spare) {
                 Some(spare) => Seat::Spare(spare),
-                None if books.alive >= self.config.isolates_max || self.is_tight(books.alive) => {
-                    let full = books.alive >= self.config.isolates_max;
+                None if full || self.is_tight(books.alive) => {
                     drop(books);
                     // Without anything to drop, a start is tried all the same: it may need little.
                     if self.make_room(&start.version) || full {
