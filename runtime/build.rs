@@ -6,6 +6,8 @@
 //! writes a table of `include_bytes!`. Embedding them as V8 external strings has a second use:
 //! script text is then neither in a snapshot nor in any isolate's heap.
 
+mod patches;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -40,18 +42,25 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     ),
     ("deno_fetch", &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js"]),
     ("deno_crypto", &["00_crypto.js"]),
+    (OWN, &["frozen.js", "scope.js", "wasm_streaming.js"]),
 ];
+
+/// Not a crate's: scripts of this one, from `src/ext`.
+const OWN: &str = "isle";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
-    let folders = crate_folders();
+    println!("cargo::rerun-if-changed=patches.rs");
+    println!("cargo::rerun-if-changed=src/ext");
+    let mut folders = crate_folders();
+    folders.insert(OWN.to_owned(), PathBuf::from("src/ext"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("pub static SCRIPTS: &[(&str, v8::OneByteConst)] = &[\n");
     for (name, scripts) in SCRIPTS {
         let folder = folders.get(*name).unwrap_or_else(|| panic!("cargo metadata does not list crate {name}"));
         for script in *scripts {
             let file = format!("{name}-{script}");
-            std::fs::write(out.join(&file), wrap(&folder.join(script))).expect("OUT_DIR is writable");
+            std::fs::write(out.join(&file), wrap(&folder.join(script), name, script)).expect("OUT_DIR is writable");
             // By the variable, not by its value: a target folder may be moved.
             let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
             writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
@@ -64,8 +73,14 @@ fn main() {
 
 /// Each script is one function expression; wrapped like this it is a function body that returns
 /// what the expression yields, compiled with `__bootstrap` as its parameter.
-fn wrap(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+fn wrap(path: &Path, name: &str, script: &str) -> String {
+    let mut text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let of_this = |patch: &&patches::Patch| patch.script.split_once('/') == Some((name, script));
+    for patch in patches::PATCHES.iter().filter(of_this) {
+        let found = text.matches(patch.find).count();
+        assert_eq!(found, patch.times, "{}: the patch of {:?} fits {found} times", patch.script, patch.find);
+        text = text.replace(patch.find, patch.put);
+    }
     let expression = text.trim_end().trim_end_matches(';');
     assert!(expression.is_ascii(), "{} is not ASCII: a one-byte external string needs it", path.display());
     format!("\"use strict\";return (\n{expression}\n);")

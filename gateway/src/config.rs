@@ -11,7 +11,7 @@ mod tests;
 pub use check::ConfigError;
 
 use crate::accept::Settings;
-use isle_wire::Limits;
+use isle_wire::{Clock, Limits};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -155,6 +155,9 @@ pub struct Cells {
     pub isolate_idle_ms: u64,
     /// See [`DEFAULT_HEARTBEAT_TIMEOUT_MS`].
     pub heartbeat_timeout_ms: u64,
+    /// What functions see of time. Coarse: no steps finer than 0.1 ms; no frozen clocks, because
+    /// programs that measure themselves would show nothing.
+    pub clock: Clock,
 }
 
 /// `[tenants]`
@@ -257,6 +260,7 @@ impl Default for Cells {
             isolates_max: DEFAULT_ISOLATES_MAX,
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,
+            clock: Clock::Coarse,
         }
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn settings() -> Settings {
         spare_isolates: 0,
         isolates_max: 1,
         isolate_idle_ms: 1_000,
+        clock: isle_wire::Clock::Coarse,
         dev: false,
     };
     Settings { heartbeat_timeout: Duration::from_secs(30), ..Settings::new(cell) }

@@ -23,6 +23,7 @@ mod resident;
 mod spares;
 mod version;
 
+use crate::clock;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
 use crate::snapshot::caches;
@@ -89,6 +90,7 @@ fn live() -> io::Result<()> {
     }
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
     caches::use_for(Path::new(&config.base_snapshot));
+    clock::set(config.clock);
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

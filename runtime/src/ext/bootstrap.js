@@ -6,11 +6,10 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console, op_isle_random } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_lazy, op_isle_random } = core.ops;
   const {
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
-    DateNow,
     Error,
     JSONParse,
     JSONStringify,
@@ -37,6 +36,8 @@
   const loaded = new SafeMap();
   const ownCore = ObjectAssign({ __proto__: null }, core);
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
+  // Errors that nobody caught are told to the author; deno_core's way would end the isolate.
+  ownCore.reportUnhandledException = (error) => op_isle_console(`Uncaught ${describe(error)}`, 3);
   const bootstrap = { __proto__: null, primordials, core: ownCore, internals };
   const load = (specifier) => {
     let exports = loaded.get(specifier);
@@ -50,6 +51,14 @@
   };
   ownCore.loadExtScript = load;
   ownCore.createLazyLoader = (specifier) => () => load(specifier);
+
+  // Where the node's clocks stand still, the platform's own scripts read them, too.
+  let frozen;
+  if (op_isle_is_frozen()) {
+    frozen = load("ext:isle/frozen.js");
+    bootstrap.primordials = ObjectAssign({ __proto__: null }, primordials, { Date: frozen.Date, DateNow: frozen.now });
+  }
+  const { DateNow } = bootstrap.primordials;
 
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
@@ -67,16 +76,18 @@
   const timers = load(`${WEB}02_timers.js`);
   const domException = load(`${WEB}01_dom_exception.js`);
   const cryptoScript = load("ext:deno_crypto/00_crypto.js");
+  const scope = load("ext:isle/scope.js");
 
   // The platform's operations name the class of what they throw; these are made here.
   for (
     const name of [
       "DataError", "IndexSizeError", "InvalidAccessError", "InvalidCharacterError", "InvalidStateError",
-      "NotSupportedError", "OperationError", "QuotaExceededError", "SyntaxError", "TypeMismatchError",
+      "NotSupportedError", "OperationError", "SyntaxError", "TypeMismatchError",
     ]
   ) {
     core.registerErrorBuilder(`DOMException${name}`, (message) => new domException.DOMException(message, name));
   }
+  core.registerErrorBuilder("DOMExceptionQuotaExceededError", (message) => new scope.QuotaExceededError(message));
   core.registerErrorClass("Busy", class Busy extends Error {});
 
   // --- console and crypto ---------------------------------------------------------------------
@@ -101,7 +112,7 @@
       ? `${StringPrototypeSlice(text, 0, LINE_MAX - 64)}... ${text.length - LINE_MAX + 64} more characters`
       : text;
   const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(cut(text), level));
-  const consoleFacade = {};
+  const consoleFacade = scope.namespace("console", {});
   for (
     const name of [
       "log", "debug", "info", "dir", "dirxml", "warn", "error", "assert", "count", "countReset", "table", "time",
@@ -198,17 +209,22 @@
       return "(an error that cannot be printed)";
     }
   };
-  core.setReportExceptionCallback((error) => {
-    op_isle_console(`Uncaught ${describe(error)}`, 3);
-  });
+  core.setReportExceptionCallback(event.reportException);
 
   // --- globals -----------------------------------------------------------------------------------
 
   const hidden = core.propNonEnumerable, writable = core.propWritable;
-  const lazyHidden = (name, specifier) =>
-    core.propNonEnumerableLazyLoaded((exports) => exports[name], () => load(specifier));
-  const lazyWritable = (name, specifier) =>
-    core.propWritableLazyLoaded((exports) => exports[name], () => load(specifier));
+  // What few functions use is loaded when somebody first looks. V8 keeps such a property; to
+  // programs it is one like any other.
+  const lazies = new SafeMap();
+  const loadLazy = (name) => load(lazies.get(name).specifier)[name];
+  const defineLazy = (name) => op_isle_lazy(globalThis, name, lazies.get(name).enumerable, loadLazy);
+  const lazy = (specifier, names, enumerable = false) => {
+    for (let i = 0; i < names.length; i++) {
+      lazies.set(names[i], { specifier, enumerable });
+      defineLazy(names[i]);
+    }
+  };
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
   // Outbound requests are refused until they can be made through the gateway.
@@ -220,22 +236,15 @@
     AbortController: hidden(abort.AbortController),
     AbortSignal: hidden(abort.AbortSignal),
     Blob: hidden(file.Blob),
-    ByteLengthQueuingStrategy: lazyHidden("ByteLengthQueuingStrategy", STREAMS),
     CloseEvent: hidden(event.CloseEvent),
-    CompressionStream: lazyHidden("CompressionStream", COMPRESSION),
-    CountQueuingStrategy: lazyHidden("CountQueuingStrategy", STREAMS),
     Crypto: hidden(cryptoScript.Crypto),
     CryptoKey: hidden(cryptoScript.CryptoKey),
     CustomEvent: hidden(event.CustomEvent),
-    DecompressionStream: lazyHidden("DecompressionStream", COMPRESSION),
     DOMException: hidden(domException.DOMException),
     ErrorEvent: hidden(event.ErrorEvent),
     Event: hidden(event.Event),
     EventTarget: hidden(event.EventTarget),
     File: hidden(file.File),
-    FileReader: lazyHidden("FileReader", `${WEB}10_filereader.js`),
-    FormData: lazyHidden("FormData", `${FETCH}21_formdata.js`),
-    Headers: lazyHidden("Headers", `${FETCH}20_headers.js`),
     MessageChannel: hidden(ports.MessageChannel),
     MessageEvent: hidden(event.MessageEvent),
     MessagePort: hidden(ports.MessagePort),
@@ -243,47 +252,40 @@
     PerformanceEntry: hidden(performanceScript.PerformanceEntry),
     PerformanceMark: hidden(performanceScript.PerformanceMark),
     PerformanceMeasure: hidden(performanceScript.PerformanceMeasure),
+    PerformanceObserver: hidden(performanceScript.PerformanceObserver),
+    PerformanceObserverEntryList: hidden(performanceScript.PerformanceObserverEntryList),
     ProgressEvent: hidden(event.ProgressEvent),
     PromiseRejectionEvent: hidden(event.PromiseRejectionEvent),
-    ReadableByteStreamController: lazyHidden("ReadableByteStreamController", STREAMS),
-    ReadableStream: lazyHidden("ReadableStream", STREAMS),
-    ReadableStreamBYOBReader: lazyHidden("ReadableStreamBYOBReader", STREAMS),
-    ReadableStreamBYOBRequest: lazyHidden("ReadableStreamBYOBRequest", STREAMS),
-    ReadableStreamDefaultController: lazyHidden("ReadableStreamDefaultController", STREAMS),
-    ReadableStreamDefaultReader: lazyHidden("ReadableStreamDefaultReader", STREAMS),
-    Request: lazyHidden("Request", `${FETCH}23_request.js`),
-    Response: lazyHidden("Response", `${FETCH}23_response.js`),
     SubtleCrypto: hidden(cryptoScript.SubtleCrypto),
-    TextDecoder: lazyHidden("TextDecoder", ENCODING),
-    TextDecoderStream: lazyHidden("TextDecoderStream", ENCODING),
-    TextEncoder: lazyHidden("TextEncoder", ENCODING),
-    TextEncoderStream: lazyHidden("TextEncoderStream", ENCODING),
-    TransformStream: lazyHidden("TransformStream", STREAMS),
-    TransformStreamDefaultController: lazyHidden("TransformStreamDefaultController", STREAMS),
     URL: hidden(url.URL),
-    URLPattern: lazyHidden("URLPattern", `${WEB}01_urlpattern.js`),
     URLSearchParams: hidden(url.URLSearchParams),
-    WritableStream: lazyHidden("WritableStream", STREAMS),
-    WritableStreamDefaultController: lazyHidden("WritableStreamDefaultController", STREAMS),
-    WritableStreamDefaultWriter: lazyHidden("WritableStreamDefaultWriter", STREAMS),
-    atob: lazyWritable("atob", `${WEB}05_base64.js`),
-    btoa: lazyWritable("btoa", `${WEB}05_base64.js`),
     clearInterval: writable(timers.clearInterval),
     clearTimeout: writable(timers.clearTimeout),
     console: hidden(consoleFacade),
-    crypto: core.propGetterOnly(() => cryptoFacade),
     fetch: writable(fetch),
-    performance: writable(performanceScript.performance),
     reportError: writable(event.reportError),
-    self: writable(globalThis),
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
   });
-  event.saveGlobalThisReference(globalThis);
-  event.setEventTargetData(globalThis);
+  lazy(STREAMS, [
+    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream", "WritableStreamDefaultController", "WritableStreamDefaultWriter",
+  ]);
+  lazy(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
+  lazy(`${WEB}10_filereader.js`, ["FileReader"]);
+  lazy(`${FETCH}21_formdata.js`, ["FormData"]);
+  lazy(`${FETCH}20_headers.js`, ["Headers"]);
+  lazy(`${FETCH}23_request.js`, ["Request"]);
+  lazy(`${FETCH}23_response.js`, ["Response"]);
+  lazy(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
+  lazy(`${WEB}01_urlpattern.js`, ["URLPattern"]);
+  lazy(`${WEB}05_base64.js`, ["atob", "btoa"], true);
+  scope.install(globalThis, { crypto: cryptoFacade, performance: performanceScript.performance });
 
-  const MEMORY_MEMBERS = ["initial", "minimum", "maximum", "shared", "address", "index"];
+  // `WebAssembly.compileStreaming`: V8 hands over what it was given and a resource to feed.
+  const compileStreaming = (source, rid) => {
+    load("ext:isle/wasm_streaming.js").compileStreaming(source, rid);
+  };
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
@@ -318,6 +320,7 @@
       if (typeof name !== "string" || name === "__isle" || name === "Deno" || name === "__bootstrap") continue;
       yield [name, globalThis, name];
       // Platform classes are the same everywhere, and looking at a lazy one would load it.
+      if (lazies.has(name)) continue;
       const descriptor = ReflectGetOwnPropertyDescriptor(globalThis, name);
       const value = descriptor?.value;
       if (value === undefined || value === null || value === globalThis) continue;
@@ -357,18 +360,24 @@
   };
   // Notes the use of something that is there. What was taken out stays usable after the build.
   const watch = (object, key, name) => {
-    const descriptor = ReflectGetOwnPropertyDescriptor(object, key);
-    if (descriptor === undefined || !descriptor.configurable) return;
+    const isLazy = object === globalThis && lazies.has(key);
+    const descriptor = isLazy ? undefined : ReflectGetOwnPropertyDescriptor(object, key);
+    if (!isLazy && (descriptor === undefined || !descriptor.configurable)) return;
     const get = function () {
       touch(name);
+      if (isLazy) return loadLazy(key);
       return descriptor.get === undefined ? descriptor.value : ReflectApply(descriptor.get, this, []);
     };
     const set = (value) => {
       ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
     };
-    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: descriptor.enumerable });
+    const enumerable = isLazy ? lazies.get(key).enumerable : descriptor.enumerable;
+    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable });
     ArrayPrototypePush(undo, () => {
-      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) ObjectDefineProperty(object, key, descriptor);
+      if (ReflectGetOwnPropertyDescriptor(object, key)?.get !== get) return;
+      delete object[key];
+      if (isLazy) defineLazy(key);
+      else ObjectDefineProperty(object, key, descriptor);
     });
   };
 
@@ -378,6 +387,8 @@
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
     restored(WebAssembly, SharedArrayBuffer, Atomics) {
       performanceScript.setTimeOrigin();
+      if (frozen !== undefined) frozen.restored(globalThis.Temporal, globalThis.Intl);
+      core.setWasmStreamingCallback(compileStreaming);
       delete globalThis.SharedArrayBuffer;
       if (SharedArrayBuffer !== undefined) delete SharedArrayBuffer.prototype.constructor;
       if (Atomics !== undefined) {
@@ -394,25 +405,28 @@
           if (descriptor === null || typeof descriptor !== "object") {
             return ReflectConstruct(Memory, [descriptor], new.target);
           }
-          // Each member is read once, so that it cannot say one thing here and another to V8.
-          const copy = { __proto__: null };
-          for (let i = 0; i < MEMORY_MEMBERS.length; i++) {
-            const value = descriptor[MEMORY_MEMBERS[i]];
-            if (value !== undefined) copy[MEMORY_MEMBERS[i]] = value;
-          }
-          if (copy.shared) refuse();
-          return ReflectConstruct(Memory, [copy], new.target);
+          // Sees what V8 sees, so that a member cannot say one thing here and another there.
+          const watched = new Proxy({ __proto__: null }, {
+            __proto__: null,
+            get(_target, key) {
+              const value = descriptor[key];
+              return key === "shared" && value ? refuse() : value;
+            },
+            has: (_target, key) => key in descriptor,
+          });
+          return ReflectConstruct(Memory, [watched], new.target);
         };
         // A module can declare shared memory of its own and export it.
-        const unshared = (get) => function () {
+        const unshared = (get, name) => ({ [name]() {
           const buffer = ReflectApply(get, this, []);
           return core.isSharedArrayBuffer(buffer) ? refuse() : buffer;
-        };
+        } })[name];
         const buffer = ReflectGetOwnPropertyDescriptor(Memory.prototype, "buffer");
-        ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get: unshared(buffer.get) });
+        const get = unshared(buffer.get, "get buffer");
+        ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get });
         for (const name of ["toFixedLengthBuffer", "toResizableBuffer"]) {
           if (typeof Memory.prototype[name] === "function") {
-            Memory.prototype[name] = unshared(Memory.prototype[name]);
+            Memory.prototype[name] = unshared(Memory.prototype[name], name);
           }
         }
         ObjectDefineProperty(Unshared, "name", { __proto__: null, value: "Memory", configurable: true });
@@ -424,8 +438,13 @@
       }
     },
     // For each rejection that nobody has handled by the end of a turn.
-    unhandled(reason) {
+    unhandled(reason, promise) {
+      if (scope.rejection(globalThis, "unhandledrejection", promise, reason)) return;
       op_isle_console(`Uncaught (in promise) ${describe(reason)}`, 3);
+    },
+    // For each of those that somebody handled later.
+    handledLate(reason, promise) {
+      scope.rejection(globalThis, "rejectionhandled", promise, reason);
     },
     // Once per function version.
     adopt(theHandler, theFixed) {
@@ -541,5 +560,4 @@
     },
   };
   ObjectDefineProperty(globalThis, "__isle", { __proto__: null, value: hooks, configurable: true });
-  ObjectSetPrototypeOf(globalThis, event.EventTarget.prototype);
 })(globalThis);

@@ -10,11 +10,14 @@
 //! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
+mod lazy;
 mod ops;
 mod scripts;
+mod url;
 
+use crate::clock;
 use crate::isolate::Sources;
-use deno_core::{Extension, v8};
+use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
 
 pub use ops::{ConsoleSink, InvocationMark};
@@ -34,7 +37,32 @@ pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
 /// What compiles those that are not in it, for their code caches.
 pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
-deno_core::extension!(isle_ops, ops = [ops::op_isle_compile, ops::op_isle_console, ops::op_isle_random],);
+deno_core::extension!(
+    isle_ops,
+    ops = [
+        clock::op_isle_date,
+        clock::op_isle_is_frozen,
+        clock::op_isle_now,
+        lazy::op_isle_lazy,
+        ops::op_isle_compile,
+        ops::op_isle_console,
+        ops::op_isle_random,
+        ops::op_isle_user_agent,
+    ],
+);
+
+/// Operations that take the place of deno_web's of the same names.
+fn own_in_place_of(name: &str) -> Option<OpDecl> {
+    Some(match name {
+        "op_now" => clock::op_now(),
+        "op_time_origin" => clock::op_time_origin(),
+        "op_url_parse" => url::op_url_parse(),
+        "op_url_parse_with_base" => url::op_url_parse_with_base(),
+        "op_url_get_serialization" => url::op_url_get_serialization(),
+        "op_url_reparse" => url::op_url_reparse(),
+        _ => return None,
+    })
+}
 
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.
@@ -42,18 +70,21 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
     let references: Vec<v8::ExternalReference> = SCRIPTS
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
+        .chain([lazy::reference()])
         .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();
     own.external_references = Cow::Owned(references);
+    let mut web = without_scripts(deno_web::deno_web::init(
+        deno_web::BlobStore::default_arc(),
+        None,
+        false,
+        deno_web::InMemoryBroadcastChannel::default(),
+    ));
+    web.ops = web.ops.iter().map(|op| own_in_place_of(op.name).unwrap_or_else(|| op.clone())).collect();
     vec![
         without_scripts(deno_webidl::deno_webidl::init()),
-        without_scripts(deno_web::deno_web::init(
-            deno_web::BlobStore::default_arc(),
-            None,
-            false,
-            deno_web::InMemoryBroadcastChannel::default(),
-        )),
+        web,
         without_scripts(deno_crypto::deno_crypto::init(None)),
         own,
     ]

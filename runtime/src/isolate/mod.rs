@@ -33,6 +33,7 @@ pub use control::{Control, Memory, Stop, thread_cpu_ns};
 pub use map::{Begun, Mapped, map_snapshot};
 pub use sources::Sources;
 
+use crate::clock;
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
 use crate::handler::event::EventBody;
@@ -300,6 +301,7 @@ impl Isolate {
     /// Calls the handler.
     pub fn call(&mut self, call: &Call<'_>) -> Stayed<Called> {
         let control = self.control.clone();
+        clock::happened();
         self.stay_on(call.budget_ns, call.follows, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
@@ -313,6 +315,7 @@ impl Isolate {
 
     /// Lets timers, finished operations and microtasks run. Ready when nothing more can happen.
     pub fn turn(&mut self, cx: &mut Context<'_>, budget_ns: u64) -> Stayed<Poll<()>> {
+        clock::happened();
         self.stay(budget_ns, |runtime, handles| {
             // An error that reached the loop has been reported to the console or is a stop.
             let turned = runtime.poll_event_loop(cx, PollEventLoopOptions::default()).map(|_| ());

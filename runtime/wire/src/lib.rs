@@ -12,6 +12,7 @@
 
 mod board;
 mod build;
+mod clock;
 mod codec;
 mod frame;
 mod function;
@@ -21,6 +22,7 @@ mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport};
+pub use clock::Clock;
 pub use codec::{Reader, WireError, Writer};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
