@@ -25,6 +25,12 @@ pub const PATCHES: &[Patch] = &[
     patch("deno_web/02_event.js", "timeStamp: 0,", "timeStamp: core.ops.op_isle_now(),"),
     // URL Pattern: regular expressions are compiled with the flag v, and the input is optional.
     patch("deno_web/01_urlpattern.js", r#"options.ignoreCase ? "ui" : "u""#, r#"options.ignoreCase ? "vi" : "v""#),
+    // The flag wants slashes in character classes escaped.
+    patch(
+        "deno_web/01_urlpattern.js",
+        "new SafeRegExp(c.regexpString, flags)",
+        "new SafeRegExp(\n          primordials.StringPrototypeReplaceAll(c.regexpString, \"[^/]+?\", \"[^\\\\/]+?\"),\n          flags,\n        )",
+    ),
     Patch {
         script: "deno_web/01_urlpattern.js",
         find: "    webidl.requiredArguments(arguments.length, 1, prefix);\n    input = webidl",

@@ -12,7 +12,6 @@
 //! The setting is the process's. `bootstrap.js` puts a `Date` of its own into the base snapshot of
 //! nodes with frozen clocks, and into no other's: the default costs nothing.
 
-use deno_core::op2;
 pub use isle_wire::Clock;
 use std::cell::Cell;
 use std::path::Path;
@@ -113,36 +112,45 @@ fn write(time: Duration, out: &mut [u8]) {
     }
 }
 
-/// In place of deno_web's: time since the origin, as seconds and nanoseconds.
-#[op2(fast)]
-pub fn op_now(#[buffer] out: &mut [u8]) {
-    write(now(), out);
-}
+/// What scripts call.
+pub(crate) mod ops {
+    #![allow(missing_docs, reason = "op2 makes items of its own")]
 
-/// In place of deno_web's: the origin itself. Asking sets it.
-#[op2(fast)]
-pub fn op_time_origin(#[buffer] out: &mut [u8]) {
-    ORIGIN.set(Some(Instant::now()));
-    happened();
-    write(in_steps(since_epoch(), step_us()), out);
-}
+    use super::{ORIGIN, SHOWN, happened, in_steps, is_frozen as frozen, now, since_epoch, step_us, write};
+    use deno_core::op2;
+    use std::time::Instant;
 
-/// Time since the origin, in ms.
-#[op2(fast)]
-pub fn op_isle_now() -> f64 {
-    now().as_micros() as f64 / 1000.0
-}
+    /// In place of deno_web's: time since the origin, as seconds and nanoseconds.
+    #[op2(fast)]
+    pub fn op_now(#[buffer] out: &mut [u8]) {
+        write(now(), out);
+    }
 
-/// See [`is_frozen`].
-#[op2(fast)]
-pub fn op_isle_is_frozen() -> bool {
-    is_frozen()
-}
+    /// In place of deno_web's: the origin itself. Asking sets it.
+    #[op2(fast)]
+    pub fn op_time_origin(#[buffer] out: &mut [u8]) {
+        ORIGIN.set(Some(Instant::now()));
+        happened();
+        write(in_steps(since_epoch(), step_us()), out);
+    }
 
-/// What `Date.now()` shows where clocks are frozen, in ms since the Unix epoch.
-#[op2(fast)]
-pub fn op_isle_date() -> f64 {
-    SHOWN.get().unwrap_or_else(since_epoch).as_millis() as f64
+    /// Time since the origin, in ms.
+    #[op2(fast)]
+    pub fn op_isle_now() -> f64 {
+        now().as_micros() as f64 / 1000.0
+    }
+
+    /// See [`is_frozen`].
+    #[op2(fast)]
+    pub fn op_isle_is_frozen() -> bool {
+        frozen()
+    }
+
+    /// What `Date.now()` shows where clocks are frozen, in ms since the Unix epoch.
+    #[op2(fast)]
+    pub fn op_isle_date() -> f64 {
+        SHOWN.get().unwrap_or_else(since_epoch).as_millis() as f64
+    }
 }
 
 #[cfg(test)]

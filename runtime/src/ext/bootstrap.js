@@ -6,7 +6,7 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_lazy, op_isle_random } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_random } = core.ops;
   const {
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
@@ -56,7 +56,7 @@
   let frozen;
   if (op_isle_is_frozen()) {
     frozen = load("ext:isle/frozen.js");
-    bootstrap.primordials = ObjectAssign({ __proto__: null }, primordials, { Date: frozen.Date, DateNow: frozen.now });
+    bootstrap.primordials = { __proto__: primordials, Date: frozen.Date, DateNow: frozen.now };
   }
   const { DateNow } = bootstrap.primordials;
 
@@ -76,6 +76,7 @@
   const timers = load(`${WEB}02_timers.js`);
   const domException = load(`${WEB}01_dom_exception.js`);
   const cryptoScript = load("ext:deno_crypto/00_crypto.js");
+  const base64 = load(`${WEB}05_base64.js`);
   const scope = load("ext:isle/scope.js");
 
   // The platform's operations name the class of what they throw; these are made here.
@@ -214,16 +215,11 @@
   // --- globals -----------------------------------------------------------------------------------
 
   const hidden = core.propNonEnumerable, writable = core.propWritable;
-  // What few functions use is loaded when somebody first looks. V8 keeps such a property; to
-  // programs it is one like any other.
-  const lazies = new SafeMap();
-  const loadLazy = (name) => load(lazies.get(name).specifier)[name];
-  const defineLazy = (name) => op_isle_lazy(globalThis, name, lazies.get(name).enumerable, loadLazy);
-  const lazy = (specifier, names, enumerable = false) => {
-    for (let i = 0; i < names.length; i++) {
-      lazies.set(names[i], { specifier, enumerable });
-      defineLazy(names[i]);
-    }
+  // Evaluated here, all of it: a lazy property would be an accessor, which programs can tell from
+  // what a platform has. What is evaluated and not called costs a snapshot next to nothing.
+  const classes = (specifier, names) => {
+    const exports = load(specifier);
+    for (let i = 0; i < names.length; i++) ObjectDefineProperty(globalThis, names[i], hidden(exports[names[i]]));
   };
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
@@ -259,6 +255,8 @@
     SubtleCrypto: hidden(cryptoScript.SubtleCrypto),
     URL: hidden(url.URL),
     URLSearchParams: hidden(url.URLSearchParams),
+    atob: writable(base64.atob),
+    btoa: writable(base64.btoa),
     clearInterval: writable(timers.clearInterval),
     clearTimeout: writable(timers.clearTimeout),
     console: hidden(consoleFacade),
@@ -268,18 +266,17 @@
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
   });
-  lazy(STREAMS, [
+  classes(STREAMS, [
     "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream", "WritableStreamDefaultController", "WritableStreamDefaultWriter",
   ]);
-  lazy(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
-  lazy(`${WEB}10_filereader.js`, ["FileReader"]);
-  lazy(`${FETCH}21_formdata.js`, ["FormData"]);
-  lazy(`${FETCH}20_headers.js`, ["Headers"]);
-  lazy(`${FETCH}23_request.js`, ["Request"]);
-  lazy(`${FETCH}23_response.js`, ["Response"]);
-  lazy(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
-  lazy(`${WEB}01_urlpattern.js`, ["URLPattern"]);
-  lazy(`${WEB}05_base64.js`, ["atob", "btoa"], true);
+  classes(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
+  classes(`${WEB}10_filereader.js`, ["FileReader"]);
+  classes(`${FETCH}21_formdata.js`, ["FormData"]);
+  classes(`${FETCH}20_headers.js`, ["Headers"]);
+  classes(`${FETCH}23_request.js`, ["Request"]);
+  classes(`${FETCH}23_response.js`, ["Response"]);
+  classes(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
+  classes(`${WEB}01_urlpattern.js`, ["URLPattern"]);
   scope.install(globalThis, { crypto: cryptoFacade, performance: performanceScript.performance });
 
   // `WebAssembly.compileStreaming`: V8 hands over what it was given and a resource to feed.
@@ -320,7 +317,6 @@
       if (typeof name !== "string" || name === "__isle" || name === "Deno" || name === "__bootstrap") continue;
       yield [name, globalThis, name];
       // Platform classes are the same everywhere, and looking at a lazy one would load it.
-      if (lazies.has(name)) continue;
       const descriptor = ReflectGetOwnPropertyDescriptor(globalThis, name);
       const value = descriptor?.value;
       if (value === undefined || value === null || value === globalThis) continue;
@@ -360,24 +356,18 @@
   };
   // Notes the use of something that is there. What was taken out stays usable after the build.
   const watch = (object, key, name) => {
-    const isLazy = object === globalThis && lazies.has(key);
-    const descriptor = isLazy ? undefined : ReflectGetOwnPropertyDescriptor(object, key);
-    if (!isLazy && (descriptor === undefined || !descriptor.configurable)) return;
+    const descriptor = ReflectGetOwnPropertyDescriptor(object, key);
+    if (descriptor === undefined || !descriptor.configurable) return;
     const get = function () {
       touch(name);
-      if (isLazy) return loadLazy(key);
       return descriptor.get === undefined ? descriptor.value : ReflectApply(descriptor.get, this, []);
     };
     const set = (value) => {
       ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
     };
-    const enumerable = isLazy ? lazies.get(key).enumerable : descriptor.enumerable;
-    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable });
+    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: descriptor.enumerable });
     ArrayPrototypePush(undo, () => {
-      if (ReflectGetOwnPropertyDescriptor(object, key)?.get !== get) return;
-      delete object[key];
-      if (isLazy) defineLazy(key);
-      else ObjectDefineProperty(object, key, descriptor);
+      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) ObjectDefineProperty(object, key, descriptor);
     });
   };
 

@@ -10,7 +10,6 @@
 //! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
-mod lazy;
 mod ops;
 mod scripts;
 mod url;
@@ -40,10 +39,9 @@ pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 deno_core::extension!(
     isle_ops,
     ops = [
-        clock::op_isle_date,
-        clock::op_isle_is_frozen,
-        clock::op_isle_now,
-        lazy::op_isle_lazy,
+        clock::ops::op_isle_date,
+        clock::ops::op_isle_is_frozen,
+        clock::ops::op_isle_now,
         ops::op_isle_compile,
         ops::op_isle_console,
         ops::op_isle_random,
@@ -54,8 +52,8 @@ deno_core::extension!(
 /// Operations that take the place of deno_web's of the same names.
 fn own_in_place_of(name: &str) -> Option<OpDecl> {
     Some(match name {
-        "op_now" => clock::op_now(),
-        "op_time_origin" => clock::op_time_origin(),
+        "op_now" => clock::ops::op_now(),
+        "op_time_origin" => clock::ops::op_time_origin(),
         "op_url_parse" => url::op_url_parse(),
         "op_url_parse_with_base" => url::op_url_parse_with_base(),
         "op_url_get_serialization" => url::op_url_get_serialization(),
@@ -70,7 +68,6 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
     let references: Vec<v8::ExternalReference> = SCRIPTS
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
-        .chain([lazy::reference()])
         .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();

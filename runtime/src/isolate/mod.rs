@@ -388,15 +388,20 @@ fn hook<'s>(
 /// Writes rejections that nobody handled to the function's console.
 fn report_rejections(scope: &mut Catching<'_, '_, '_, '_>, handles: &Handles) {
     for rejection in rejections::take() {
-        if v8::Local::new(scope, &rejection.promise).has_handler() {
+        let promise = v8::Local::new(scope, &rejection.promise);
+        let unhandled = rejection.kind == rejections::Kind::Unhandled;
+        if unhandled && promise.has_handler() {
             continue; // somebody waits for it by now, if only for the handler's own result
         }
         let mark = v8::Local::new(scope, &rejection.mark);
         scope.set_continuation_preserved_embedder_data(mark);
         let hooks = v8::Local::new(scope, &handles.hooks);
         let reason = v8::Local::new(scope, &rejection.reason);
-        if let Some(report) = hook(scope, hooks, "unhandled") {
-            report.call(scope, hooks.into(), &[reason]);
+        if let Some(report) = hook(scope, hooks, if unhandled { "unhandled" } else { "handledLate" }) {
+            report.call(scope, hooks.into(), &[reason, promise.into()]);
+        }
+        if unhandled {
+            rejections::told(scope, &rejection.promise);
         }
         InvocationMark::clear(scope);
     }
