@@ -42,7 +42,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     ),
     ("deno_fetch", &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js"]),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["frozen.js", "scope.js", "wasm_streaming.js"]),
+    (OWN, &["crypto.js", "frozen.js", "local_fetch.js", "scope.js", "wasm_streaming.js"]),
 ];
 
 /// Not a crate's: scripts of this one, from `src/ext`.

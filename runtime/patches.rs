@@ -63,4 +63,34 @@ pub const PATCHES: &[Patch] = &[
         "const parsedURL = new URL(input, baseURL);",
         "const parsedURL = new URL(input, baseURL);\n      if (parsedURL.username !== \"\" || parsedURL.password !== \"\") {\n        throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${input}`);\n      }",
     ),
+    // DOM: what events had before they had constructors.
+    patch(
+        "deno_web/02_event.js",
+        "  composedPath() {\n",
+        "  initEvent(type, bubbles = false, cancelable = false) {\n    if (this[_dispatched]) return;\n    this[_stopPropagationFlag] = false;\n    this[_stopImmediatePropagationFlag] = false;\n    this[_canceledFlag] = false;\n    const attributes = this[_attributes];\n    attributes.type = webidl.converters.DOMString(type, \"Failed to execute 'initEvent' on 'Event'\", \"Argument 1\");\n    attributes.bubbles = !!bubbles;\n    attributes.cancelable = !!cancelable;\n  }\n\n  composedPath() {\n",
+    ),
+    // Streams: the size function of a strategy is called without a `this`.
+    patch(
+        "deno_web/06_streams.js",
+        "chunkSize = controller[_strategySizeAlgorithm](chunk);",
+        "const size = controller[_strategySizeAlgorithm];\n        chunkSize = size(chunk);",
+    ),
+    patch(
+        "deno_web/06_streams.js",
+        "value = controller[_strategySizeAlgorithm](chunk);",
+        "const size = controller[_strategySizeAlgorithm];\n    value = size(chunk);",
+    ),
+    // Web Cryptography: Deno's own doors into keys stay with this script. With them, a program could
+    // read keys that may not be extracted.
+    patch(
+        "deno_crypto/00_crypto.js",
+        "const CryptoKeyPrototype = CryptoKey.prototype;",
+        "const { exportNodeMaterial, fromCloneData, importSync } = CryptoKey;\nconst { create: createCrypto, registerSymbols } = Crypto;\nconst { create: createSubtle } = SubtleCrypto;\nfor (const name of [\"exportNodeMaterial\", \"fromCloneData\", \"importSync\"]) delete CryptoKey[name];\nfor (const name of [\"create\", \"registerSymbols\"]) delete Crypto[name];\ndelete SubtleCrypto.create;\nconst CryptoKeyPrototype = CryptoKey.prototype;",
+    ),
+    patch("deno_crypto/00_crypto.js", "CryptoKey.fromCloneData(data),", "fromCloneData(data),"),
+    patch("deno_crypto/00_crypto.js", "CryptoKey.exportNodeMaterial(cryptoKey);", "exportNodeMaterial(cryptoKey);"),
+    patch("deno_crypto/00_crypto.js", "CryptoKey.importSync(format,", "importSync(format,"),
+    patch("deno_crypto/00_crypto.js", "Crypto.registerSymbols(webidl", "registerSymbols(webidl"),
+    patch("deno_crypto/00_crypto.js", "subtleSingleton = SubtleCrypto.create();", "subtleSingleton = createSubtle();"),
+    patch("deno_crypto/00_crypto.js", "Crypto.create(getSubtleSingleton());", "createCrypto(getSubtleSingleton());"),
 ];

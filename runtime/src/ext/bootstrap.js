@@ -13,7 +13,6 @@
     Error,
     JSONParse,
     JSONStringify,
-    NumberPrototypeToString,
     ObjectAssign,
     ObjectDefineProperties,
     ObjectDefineProperty,
@@ -128,77 +127,9 @@
     } }[name];
   }
 
-  // Work that runs outside the isolate's thread is outside its CPU clock, so its size has a limit.
-  const ITERATIONS_MAX = 1_000_000, MODULUS_BITS_MAX = 4_096;
-  const bounded = (algorithm) => {
-    if (algorithm === null || typeof algorithm !== "object") return algorithm;
-    const copy = { ...algorithm };
-    if (copy.iterations > ITERATIONS_MAX) {
-      throw new domException.DOMException(`iterations may be ${ITERATIONS_MAX} at most`, "NotSupportedError");
-    }
-    if (copy.modulusLength > MODULUS_BITS_MAX) {
-      throw new domException.DOMException(`modulusLength may be ${MODULUS_BITS_MAX} at most`, "NotSupportedError");
-    }
-    return copy;
-  };
-  const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
-
-  // The platform's own keeps UUIDs in store, which a snapshot would hand out again and again.
-  const buildersUuid = () => {
-    const bytes = new Uint8Array(16);
-    op_isle_random(bytes);
-    bytes[6] = bytes[6] & 15 | 64;
-    bytes[8] = bytes[8] & 63 | 128;
-    let text = "";
-    for (let i = 0; i < 16; i++) {
-      if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-      text += StringPrototypeSlice(NumberPrototypeToString(bytes[i] + 256, 16), 1);
-    }
-    return text;
-  };
-
-  const subtleFacade = { __proto__: cryptoScript.SubtleCrypto.prototype };
-  for (
-    const name of [
-      "digest", "encrypt", "decrypt", "sign", "verify", "deriveBits", "deriveKey", "importKey", "exportKey", "wrapKey",
-      "unwrapKey", "generateKey",
-    ]
-  ) {
-    ObjectDefineProperty(subtleFacade, name, {
-      __proto__: null,
-      configurable: true,
-      writable: true,
-      value: { async [name](...args) {
-        if (building) {
-          touch(`crypto.subtle.${name}`);
-          throw new domException.DOMException("not while a snapshot is made", "NotSupportedError");
-        }
-        const target = cryptoScript.crypto.subtle;
-        if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
-        return await ReflectApply(target[name], target, args);
-      } }[name],
-    });
-  }
-  const cryptoFacade = ObjectDefineProperties({ __proto__: cryptoScript.Crypto.prototype }, {
-    subtle: { __proto__: null, configurable: true, enumerable: true, get: () => subtleFacade },
-    getRandomValues: {
-      __proto__: null, configurable: true, writable: true,
-      value: { getRandomValues(array) {
-        if (!building) return cryptoScript.crypto.getRandomValues(array);
-        touch("crypto.getRandomValues");
-        op_isle_random(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-        return array;
-      } }.getRandomValues,
-    },
-    randomUUID: {
-      __proto__: null, configurable: true, writable: true,
-      value: { randomUUID() {
-        if (!building) return cryptoScript.crypto.randomUUID();
-        touch("crypto.randomUUID");
-        return buildersUuid();
-      } }.randomUUID,
-    },
-  });
+  const cryptoParts = load("ext:isle/crypto.js");
+  cryptoParts.watchBuild(() => building, touch);
+  const cryptoFacade = cryptoParts.crypto;
 
   // --- what nobody caught ----------------------------------------------------------------------
   // It is the author's to see, not a reason to fail the other requests of the isolate.
@@ -224,7 +155,9 @@
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
   // Outbound requests are refused until they can be made through the gateway.
-  const fetch = async function fetch(_input, _init = undefined) {
+  const fetch = async function fetch(input, init = undefined) {
+    const local = load("ext:isle/local_fetch.js").localFetch(input, init);
+    if (local !== undefined) return await local;
     throw new TypeError("fetch failed: outbound requests are not available to functions on this node");
   };
 

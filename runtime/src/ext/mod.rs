@@ -10,6 +10,7 @@
 //! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
 //! registered: a cell has no network, and an op that is not there cannot be reached.
 
+mod gcm;
 mod ops;
 mod scripts;
 mod url;
@@ -43,7 +44,9 @@ deno_core::extension!(
         clock::ops::op_isle_is_frozen,
         clock::ops::op_isle_now,
         ops::op_isle_compile,
+        gcm::op_isle_aes_gcm,
         ops::op_isle_console,
+        ops::op_isle_data_url,
         ops::op_isle_random,
         ops::op_isle_user_agent,
     ],

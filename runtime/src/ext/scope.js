@@ -127,6 +127,7 @@ function install(global, members) {
   event.setEventTargetData(global);
   attribute(global, "self", () => global);
   attribute(global, "navigator", () => navigator);
+  attribute(global, "crossOriginIsolated", () => false);
   attribute(global, "crypto", () => members.crypto);
   replaceable(global, "performance", members.performance);
   for (const name of ["error", "unhandledrejection", "rejectionhandled"]) {
