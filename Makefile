@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # arguments for the programs: make serve ARGS='…', make bench ARGS='--only isle --rounds 1'
 ARGS ?=
 
-.PHONY: help v8 serve test wpt lint bench bench-cold bench-fleet peers bundles clean-data
+.PHONY: help v8 serve test contract wpt lint bench bench-cold bench-fleet peers bundles clean-data
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -27,6 +27,9 @@ serve: v8 ## Build a release and run a node on loopback with example functions o
 # some hold other tenants' latency against a clock.
 test: v8 ## Run all tests
 	@cargo test --workspace --no-fail-fast $(ARGS)
+
+contract: v8 ## The handler contract as a table: one row a rule, with what came of it
+	@cargo test --workspace --test contract $(ARGS)
 
 wpt: v8 ## Run web-platform tests as functions of a node: make wpt WPT=<tree> [ARGS='url streams']
 	@test -d "$(WPT)/resources" || { echo 'make wpt WPT=<a tree of web-platform-tests>' >&2; exit 2; }

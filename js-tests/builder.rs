@@ -1,7 +1,9 @@
 //! The builder of function snapshots, as a process of its own: which way to start it finds best,
 //! and why it refuses a snapshot where state may not be shared between isolates.
 
-use isle_wire::{BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind};
+use isle_wire::{
+    BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind, StartWish,
+};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -36,6 +38,8 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         modules: [("index.js".to_owned(), module)].into(),
         env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         limits: Limits::default(),
+        contract: Default::default(),
+        egress_allow: None,
     };
     let out = folder.path().join("artifact");
     let order = BuildOrder {
@@ -45,6 +49,8 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         out: out.to_str().unwrap().to_owned(),
         cpu_s: 20,
         memory_mb: 2_048,
+        wall_s: 60,
+        wish: StartWish::Auto,
     };
     let mut child = Command::new(ISLE)
         .arg("__builder")
@@ -117,9 +123,49 @@ fn state_and_secrets_of_the_warm_up_call_are_left_out() {
 }
 
 #[test]
+fn a_function_that_fetches_keeps_its_answers_out_of_snapshots() {
+    let at_start = "const config = await (await fetch('http://config.test/')).json();\n\
+                    export const handler = () => config;";
+    let report = build(at_start, &[]);
+    assert_eq!((report.outcome, report.plan), (Outcome::Ok, StartKind::Source), "{report:?}");
+    assert!(report.failure.is_none(), "it may well start where there is a network: {report:?}");
+    assert_eq!(report.snapshot_refused.as_deref(), Some("start-up uses fetch"));
+    let caught = "const config = await fetch('http://config.test/').catch((error) => error.message);\n\
+                  export const handler = () => config;";
+    let report = build(caught, &[]);
+    assert_eq!((report.outcome, report.plan), (Outcome::Ok, StartKind::Pooled), "{report:?}");
+    assert_eq!(report.snapshot_refused.as_deref(), Some("start-up uses fetch"));
+    let caching = "let config; export const handler = async () => { \
+                   config ??= await fetch('http://config.test/').catch((error) => error.message); return config; };";
+    let report = build(caching, &[]);
+    assert!(report.snapshot_us.is_some() && !report.warmed_up, "{report:?}");
+}
+
+#[test]
 fn a_module_that_does_not_start_is_reported_with_its_place() {
     let report = build("export const a = 1;\nconst = 2;", &[]);
     assert_eq!(report.outcome, Outcome::StartupFailed);
     let failure = report.failure.unwrap();
     assert_eq!((failure.file.as_deref(), failure.line), (Some("index.js"), Some(2)));
+}
+
+#[test]
+fn a_warm_up_call_that_does_not_end_costs_the_snapshot_and_little_time() {
+    let begun = std::time::Instant::now();
+    for (handler, reason) in [
+        ("() => { for (;;); }", "more than its limits"),
+        ("async () => { await null; for (;;); }", "more than its limits"),
+        ("() => new Promise(() => {})", "never settles"),
+        ("() => new Promise((done) => setTimeout(done, 60_000))", "takes too long"),
+        ("() => { const all = []; for (;;) all.push(new Array(1e6).fill(1)); }", "warm-up call"),
+    ] {
+        let report = build(&format!("export const handler = {handler};"), &[]);
+        assert_eq!((report.plan, report.measured), (StartKind::Pooled, true), "{handler} {report:?}");
+        let refused = report.snapshot_refused.unwrap_or_default();
+        assert!(refused.contains(reason), "{handler}: {refused}");
+    }
+    // A work that begins after the answer and never ends: only the process's own limit helps.
+    let late = build("export const handler = () => { setTimeout(() => { for (;;); }, 0); return 'late'; };", &[]);
+    assert!(late.measured && !late.warmed_up, "{late:?}");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(60), "{:?}", begun.elapsed());
 }

@@ -10,7 +10,9 @@
 //!   values must not repeat]}`; or `{"deploy_refused": {…}}` with fields of the refusal's details.
 //! - `isle.toml`, when the app is not one function `main` in `handler.js` for every path.
 //!
-//! Each case runs in every [`Way`] that its function can be found, and all must agree.
+//! Each case runs on three nodes, which start functions from their text, in spare isolates with a
+//! code cache, and from snapshots wherever one can be made; on each in every [`Way`] that its
+//! function can be found. All must agree.
 
 mod support;
 
@@ -48,6 +50,9 @@ impl Way {
         }
     }
 }
+
+/// A node for each way of starting.
+const PLANS: [&str; 3] = ["source", "pooled", "snapshot"];
 
 /// Headers that differ between any two responses.
 const VOLATILE: [&str; 3] = ["date", "isle-request-id", "isle-start"];
@@ -225,39 +230,58 @@ fn check_logs(tenant: &Tenant<'_>, app: &str, request_id: &str, expected: &[Expe
     });
 }
 
-fn run(tenant: &Tenant<'_>, name: &str, folder: &Path) {
+fn run(tenants: &[Tenant<'_>], name: &str, folder: &Path) {
     let deployment = Deployment::from_folder(name, folder);
     let host = host(name);
     let answers = match read(&folder.join("expect.json")) {
-        ExpectFile::Refused(refused) => return run_refused(tenant, &deployment, &refused.deploy_refused),
+        ExpectFile::Refused(refused) => {
+            return tenants.iter().for_each(|tenant| run_refused(tenant, &deployment, &refused.deploy_refused));
+        }
         ExpectFile::Answers(Answers::Many(list)) => list,
         ExpectFile::Answers(Answers::One(one)) => vec![*one],
     };
     let requests = requests(folder, &host);
     assert_eq!(requests.len(), answers.len(), "expect.json has an answer for each request");
-    let deployed = tenant.deploy(&deployment);
-    let functions = deployed["functions"].as_array().expect("functions in the answer");
-    let functions: Vec<String> = functions.iter().map(|f| f["name"].as_str().expect("a name").to_owned()).collect();
-
     let mut agreed = Vec::new();
-    let mut drawn: BTreeMap<(usize, &str), Vec<Value>> = BTreeMap::new();
-    for way in WAYS {
-        for (index, (request, expected)) in requests.iter().zip(&answers).enumerate() {
-            way.prepare(tenant, name, &functions);
-            let response = tenant.node.call(request);
-            let seen = check(expected, &response);
-            match agreed.get(index) {
-                None => agreed.push(seen),
-                Some(first) => assert_eq!(&seen, first, "{way:?} disagrees with {:?} on {}", WAYS[0], request.path),
+    for (plan, tenant) in PLANS.iter().zip(tenants) {
+        let deployed = tenant.deploy(&deployment);
+        let functions = deployed["functions"].as_array().expect("functions in the answer");
+        let names: Vec<String> = functions.iter().map(|f| f["name"].as_str().expect("a name").to_owned()).collect();
+        let mut drawn: BTreeMap<(usize, &str), Vec<Value>> = BTreeMap::new();
+        for way in WAYS {
+            for (index, (request, expected)) in requests.iter().zip(&answers).enumerate() {
+                way.prepare(tenant, name, &names);
+                let response = tenant.node.call(request);
+                let seen = check(expected, &response);
+                match agreed.get(index) {
+                    None => agreed.push(seen),
+                    Some(first) => assert_eq!(&seen, first, "{plan}, {way:?} disagrees on {}", request.path),
+                }
+                for pointer in &expected.differs {
+                    let value = response.json().pointer(pointer).expect("a value at the pointer").clone();
+                    let others = drawn.entry((index, pointer)).or_default();
+                    assert!(!others.contains(&value), "{plan}, {way:?} repeats {value} at {pointer}");
+                    others.push(value);
+                }
+                check_logs(tenant, name, response.request_id(), &expected.logs);
             }
-            for pointer in &expected.differs {
-                let value = response.json().pointer(pointer).expect("a value at the pointer").clone();
-                let others = drawn.entry((index, pointer)).or_default();
-                assert!(!others.contains(&value), "{way:?} repeats {value} at {pointer}");
-                others.push(value);
-            }
-            check_logs(tenant, name, response.request_id(), &expected.logs);
         }
+        let plans = functions.iter().map(|function| function["start"]["plan"].as_str().unwrap_or("source"));
+        check_starts(tenant, name, plan, &plans.collect::<Vec<_>>());
+    }
+}
+
+/// What was told at deploy is what happened: nothing is quietly started in another way.
+fn check_starts(tenant: &Tenant<'_>, app: &str, wanted: &str, told: &[&str]) {
+    let started = |kind| tenant.node.metric("isle_starts_total", &[("app", app), ("kind", kind)]) > 0.0;
+    let kinds: Vec<&str> = PLANS.into_iter().filter(|kind| started(kind)).collect();
+    for kind in &kinds {
+        // A pooled start finds no spare when many come at once.
+        let ahead = *kind == "source" && told.contains(&"pooled");
+        assert!(told.contains(kind) || ahead, "{wanted}: told {told:?}, started {kinds:?}");
+    }
+    for plan in told.iter().filter(|plan| **plan != "pooled") {
+        assert!(kinds.contains(plan), "{wanted}: told {told:?}, started {kinds:?}");
     }
 }
 
@@ -284,12 +308,15 @@ fn main() -> ExitCode {
     if only_listed(&folders.iter().map(name).collect::<Vec<_>>()) {
         return ExitCode::SUCCESS;
     }
-    let node = Node::start("");
-    let tenant = node.tenant("cases");
+    let nodes = PLANS.map(|plan| Node::start(&format!("[cells]\nstart = \"{plan}\"\n")));
+    let tenants: Vec<Tenant<'_>> = nodes.iter().map(|node| node.tenant("cases")).collect();
     let mut suite = Suite::new();
     for folder in &folders {
-        let (tenant, name) = (&tenant, name(folder));
-        suite.add(&name.clone(), move || run(tenant, &name, folder));
+        let (tenants, name) = (&tenants, name(folder));
+        suite.add(&name.clone(), move || run(tenants, &name, folder));
     }
-    suite.run(4)
+    let code = suite.run(4);
+    let snapshots = nodes[2].metric("isle_starts_total", &[("kind", "snapshot")]);
+    println!("{snapshots} starts from snapshots");
+    code
 }

@@ -117,6 +117,29 @@ fn a_folder_with_a_manifest_works_too() {
 }
 
 /// Runs `isle` against a node.
+#[test]
+fn a_function_in_dev_reaches_its_authors_own_services_and_itself() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let service = std::thread::spawn(move || {
+        use std::io::{Read, Write};
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut head = [0; 1_024];
+        let _ = stream.read(&mut head).unwrap();
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nservice").unwrap();
+    });
+    let text = "export const handler = async (event) => {
+      if (event.rawPath === '/self') return 'itself';
+      const text = async (url) => (await fetch(url)).text();
+      return [await text(event.queryStringParameters.url), await text(`http://${event.headers.host}/self`)];
+    };";
+    let dev = Dev::start("hello.js", &[("hello.js", text)]);
+    let request = Request::get(&dev.addr.to_string(), &format!("/?url=http://localhost:{port}/"));
+    let answer = http::call(dev.addr, &request);
+    assert_eq!(answer.text(), r#"["service","itself"]"#, "{}", answer.summary());
+    service.join().unwrap();
+}
+
 fn run(node: &Node, token: &str, folder: &Path, arguments: &[&str]) -> Output {
     isle()
         .current_dir(folder)

@@ -5,9 +5,9 @@
 //! result of every subtest. What is printed is a row for each area beside the same rows of peers
 //! (`wpt/areas.json`); which subtests failed, and why, goes to `wpt.txt` in the target folder.
 
-mod support;
 #[path = "wpt/pack.rs"]
 mod pack;
+mod support;
 
 use pack::{Packed, Packer};
 use serde::Deserialize;
@@ -157,10 +157,9 @@ fn main() -> ExitCode {
         print_row(&area.name, subtests, passed, &area.passed);
     }
     let every = || areas.areas.iter().filter_map(|area| Some((area, named(area)?)));
-    for (name, (subtests, passed, peers)) in [
-        ("all but WebCryptoAPI", sum(every().filter(|(area, _)| area.name != "WebCryptoAPI"))),
-        ("all", sum(every())),
-    ] {
+    for (name, (subtests, passed, peers)) in
+        [("all but WebCryptoAPI", sum(every().filter(|(area, _)| area.name != "WebCryptoAPI"))), ("all", sum(every()))]
+    {
         print_row(name, subtests, passed, &peers);
     }
     let failures: String = every().map(|(_, row)| row.failures.as_str()).collect();

@@ -40,9 +40,12 @@ const SCRIPTS: &[(&str, &[&str])] = &[
             "15_performance.js",
         ],
     ),
-    ("deno_fetch", &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js"]),
+    (
+        "deno_fetch",
+        &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
+    ),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["crypto.js", "frozen.js", "local_fetch.js", "scope.js", "wasm_streaming.js"]),
+    (OWN, &["crypto.js", "frozen.js", "scope.js", "wasm_streaming.js"]),
 ];
 
 /// Not a crate's: scripts of this one, from `src/ext`.

@@ -32,8 +32,28 @@ pub struct Function {
     /// For each route, the URL it answers at.
     #[serde(default)]
     pub urls: Vec<String>,
-    /// CPU time of its start when it was checked, in ms.
-    pub startup_cpu_ms: Option<f64>,
+    /// How it is started; absent from nodes that do not say.
+    pub start: Option<Start>,
+}
+
+/// How a function is started, and what each way costs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Start {
+    /// `source`, `pooled`, `snapshot`.
+    pub plan: String,
+    /// CPU time to the first answer from the text, in µs.
+    pub source_us: Option<u64>,
+    /// The same with V8's code cache.
+    pub pooled_us: Option<u64>,
+    /// The same from its own snapshot.
+    pub snapshot_us: Option<u64>,
+    /// Why it has no snapshot.
+    pub refused: Option<String>,
+    /// What to change to get one.
+    pub hint: Option<String>,
+    /// Whether the node is still to find out.
+    pub building: bool,
 }
 
 /// `details` of what is refused for its content (422).

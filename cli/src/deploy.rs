@@ -1,5 +1,7 @@
 //! `isle deploy`: a folder in, live URLs out.
 
+mod start;
+
 use crate::api::{Deployed, Function, Refused};
 use crate::args::DeployArgs;
 use crate::client::{ApiError, Client, ClientError};
@@ -117,15 +119,20 @@ pub fn print(deployed: &Deployed, folder: Option<&Folder>) -> Done {
     } else {
         line(&format!("{name} is live{sent}"))?;
     }
-    let mut table = Table::new(&["FUNCTION", "ROUTE", "URL", "START"]);
+    let mut table = Table::new(&["FUNCTION", "ROUTE", "STARTS", "URL"]);
     for function in &deployed.functions {
-        let start = function.startup_cpu_ms.map_or_else(String::new, |ms| format!("{ms:.1} ms"));
+        let (mut name, mut start) =
+            (function.name.clone(), function.start.as_ref().map_or_else(String::new, start::brief));
         for (route, url) in function.routes.iter().zip(&function.urls) {
-            table.row([function.name.clone(), route.clone(), url.clone(), start.clone()]);
+            // Said once: further routes are of the same function.
+            table.row([std::mem::take(&mut name), route.clone(), std::mem::take(&mut start), url.clone()]);
         }
     }
     for text in table.lines() {
         line(&format!("  {text}"))?;
+    }
+    for text in start::refusals(&deployed.functions) {
+        line(&format!("  {}", paint.dim(&text)))?;
     }
     if let Some(command) = deployed.functions.iter().find_map(curl) {
         line(&format!("try  {}", paint.cyan(&command)))?;
@@ -210,12 +217,7 @@ mod tests {
     use serde_json::json;
 
     fn function(route: &str, url: &str) -> Function {
-        Function {
-            name: "hello".to_owned(),
-            routes: vec![route.to_owned()],
-            urls: vec![url.to_owned()],
-            startup_cpu_ms: None,
-        }
+        Function { name: "hello".to_owned(), routes: vec![route.to_owned()], urls: vec![url.to_owned()], start: None }
     }
 
     #[test]
@@ -269,7 +271,7 @@ mod tests {
         let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error));
         assert_eq!(
             refusal("blog", &details, manifest, &BTreeMap::new(), Paint::OFF),
-            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits` or `env`\n\
+            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits`, `env` or `warmup`\n\
              \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
     }

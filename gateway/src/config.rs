@@ -11,7 +11,8 @@ mod tests;
 pub use check::ConfigError;
 
 use crate::accept::Settings;
-use isle_wire::{Clock, Limits};
+use crate::cells::spawn::CellCommand;
+use isle_wire::{Clock, Limits, StartWish};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -41,12 +42,32 @@ pub const DEFAULT_CELL_MEMORY_MB: u32 = 512;
 pub const DEFAULT_SPARE_CELLS: u32 = 2;
 /// Isolates ready in each cell: hides 1.6 ms of each cold start.
 pub const DEFAULT_SPARE_ISOLATES: u32 = 2;
+/// Spare cells while tenants come in numbers: as many as were lately needed within ten seconds, up
+/// to this. A cell is a process of some 20 MiB.
+pub const DEFAULT_SPARE_CELLS_MAX: u32 = 8;
+/// Spare isolates while functions are started in numbers: as many as were lately needed within a
+/// second, up to this. An isolate takes 2 to 3 MiB.
+pub const DEFAULT_SPARE_ISOLATES_MAX: u32 = 8;
 /// Isolates of one cell, spares included; above: the least recently used is dropped.
 pub const DEFAULT_ISOLATES_MAX: u32 = 64;
 /// An isolate costs 2 to 20 MB, a new one 2 ms: five minutes of memory are worth that.
 pub const DEFAULT_ISOLATE_IDLE_MS: u64 = 300_000;
 /// A cell answers from a thread that runs no JavaScript; above: killed.
 pub const DEFAULT_HEARTBEAT_TIMEOUT_MS: u64 = 5_000;
+/// Artifacts in memory, one copy for all cells: those of a hundred heavy functions; above: the least
+/// used ones are read from disk again.
+pub const DEFAULT_ARTIFACTS_MEMORY_MB: u32 = 256;
+/// Artifacts on disk, compressed: those of thousands of functions; above: the least recently used go,
+/// and are built again when they are wanted.
+pub const DEFAULT_ARTIFACTS_DISK_MB: u32 = 4_096;
+/// Text of functions in memory; above: it is read from the store again when a cell asks for it.
+pub const DEFAULT_SOURCE_MEMORY_MB: u32 = 64;
+/// Memory of one builder process: a heap of 512 MiB twice over, and V8 itself.
+pub const DEFAULT_BUILDER_MEMORY_MB: u32 = 2_048;
+/// CPU time of one builder process: some starts at the default limit of 1 s each, and the rest.
+pub const DEFAULT_BUILDER_CPU_S: u32 = 20;
+/// The longest a builder may take; then the function is only checked.
+pub const DEFAULT_BUILDER_DEADLINE_MS: u64 = 30_000;
 /// A quarter of the node for one tenant; above: they queue.
 pub const DEFAULT_TENANT_CONCURRENCY_MAX: u32 = 512;
 /// Waiting requests of one tenant; above: 429.
@@ -73,6 +94,8 @@ pub struct NodeConfig {
     pub limits: Limits,
     /// The processes that run tenants' code.
     pub cells: Cells,
+    /// What makes functions start quickly.
+    pub artifacts: Artifacts,
     /// Each tenant's share.
     pub tenants: Tenants,
     /// The node as a whole.
@@ -81,6 +104,8 @@ pub struct NodeConfig {
     pub shutdown: Shutdown,
     /// Tenants that trust each other enough to share a cell, by the group's name.
     pub trust_groups: BTreeMap<String, Vec<String>>,
+    /// What functions may fetch.
+    pub egress: Egress,
     /// What the node says about itself.
     pub log: Log,
 }
@@ -143,12 +168,18 @@ pub struct Http {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cells {
+    /// How functions are started: what measured cheapest, or always one way.
+    pub start: StartWish,
     /// See [`DEFAULT_CELL_MEMORY_MB`].
     pub memory_mb: u32,
     /// See [`DEFAULT_SPARE_CELLS`].
     pub spare_cells: u32,
+    /// See [`DEFAULT_SPARE_CELLS_MAX`].
+    pub spare_cells_max: u32,
     /// See [`DEFAULT_SPARE_ISOLATES`].
     pub spare_isolates: u32,
+    /// See [`DEFAULT_SPARE_ISOLATES_MAX`].
+    pub spare_isolates_max: u32,
     /// See [`DEFAULT_ISOLATES_MAX`].
     pub isolates_max: u32,
     /// See [`DEFAULT_ISOLATE_IDLE_MS`].
@@ -158,6 +189,26 @@ pub struct Cells {
     /// What functions see of time. Coarse: no steps finer than 0.1 ms; no frozen clocks, because
     /// programs that measure themselves would show nothing.
     pub clock: Clock,
+}
+
+/// `[artifacts]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Artifacts {
+    /// See [`DEFAULT_ARTIFACTS_MEMORY_MB`].
+    pub memory_mb: u32,
+    /// See [`DEFAULT_ARTIFACTS_DISK_MB`].
+    pub disk_mb: u32,
+    /// See [`DEFAULT_SOURCE_MEMORY_MB`].
+    pub source_memory_mb: u32,
+    /// Builders at one time; 0: half the cores, at least one.
+    pub builders: u32,
+    /// See [`DEFAULT_BUILDER_MEMORY_MB`].
+    pub builder_memory_mb: u32,
+    /// See [`DEFAULT_BUILDER_CPU_S`].
+    pub builder_cpu_s: u32,
+    /// See [`DEFAULT_BUILDER_DEADLINE_MS`].
+    pub builder_deadline_ms: u64,
 }
 
 /// `[tenants]`
@@ -184,6 +235,19 @@ pub struct Node {
 pub struct Shutdown {
     /// See [`DEFAULT_DRAIN_MS`].
     pub drain_ms: u64,
+}
+
+/// `[egress]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Egress {
+    /// Whether functions may fetch at all.
+    pub enabled: bool,
+    /// Hosts, perhaps with a port, that functions may reach although their addresses are private or
+    /// this machine's, or the port is none that is open to everybody.
+    pub open: Vec<String>,
+    /// PEM file of certificate authorities to trust beside the web's.
+    pub roots: Option<PathBuf>,
 }
 
 /// `[log]`
@@ -214,12 +278,20 @@ impl Default for NodeConfig {
             http: Http::default(),
             limits: Limits::default(),
             cells: Cells::default(),
+            artifacts: Artifacts::default(),
             tenants: Tenants::default(),
             node: Node::default(),
             shutdown: Shutdown::default(),
             trust_groups: BTreeMap::new(),
+            egress: Egress::default(),
             log: Log::default(),
         }
+    }
+}
+
+impl Default for Egress {
+    fn default() -> Egress {
+        Egress { enabled: true, open: Vec::new(), roots: None }
     }
 }
 
@@ -254,13 +326,30 @@ impl Default for Http {
 impl Default for Cells {
     fn default() -> Cells {
         Cells {
+            start: StartWish::default(),
             memory_mb: DEFAULT_CELL_MEMORY_MB,
             spare_cells: DEFAULT_SPARE_CELLS,
+            spare_cells_max: DEFAULT_SPARE_CELLS_MAX,
             spare_isolates: DEFAULT_SPARE_ISOLATES,
+            spare_isolates_max: DEFAULT_SPARE_ISOLATES_MAX,
             isolates_max: DEFAULT_ISOLATES_MAX,
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,
             clock: Clock::Coarse,
+        }
+    }
+}
+
+impl Default for Artifacts {
+    fn default() -> Artifacts {
+        Artifacts {
+            memory_mb: DEFAULT_ARTIFACTS_MEMORY_MB,
+            disk_mb: DEFAULT_ARTIFACTS_DISK_MB,
+            source_memory_mb: DEFAULT_SOURCE_MEMORY_MB,
+            builders: 0,
+            builder_memory_mb: DEFAULT_BUILDER_MEMORY_MB,
+            builder_cpu_s: DEFAULT_BUILDER_CPU_S,
+            builder_deadline_ms: DEFAULT_BUILDER_DEADLINE_MS,
         }
     }
 }
@@ -305,10 +394,29 @@ impl NodeConfig {
         let mut config = NodeConfig::parse(&source, &text)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let files = config.public.tls.iter_mut().flat_map(|tls| [&mut tls.cert, &mut tls.key]);
-        for path in files.chain([&mut config.data_dir]) {
+        for path in files.chain([&mut config.data_dir]).chain(&mut config.egress.roots) {
             *path = folder.join(&*path);
         }
         Ok(config)
+    }
+
+    /// What the workshop for artifacts needs to know, with this as what builders are run as.
+    pub fn workshop_settings(&self, command: CellCommand, base_snapshot: &Path) -> crate::artifacts::Settings {
+        let artifacts = &self.artifacts;
+        let half = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
+        crate::artifacts::Settings {
+            // Builders are started in another folder.
+            folder: std::path::absolute(&self.data_dir).unwrap_or_else(|_| self.data_dir.clone()).join("artifacts"),
+            base_snapshot: base_snapshot.to_owned(),
+            command,
+            memory_bytes: u64::from(artifacts.memory_mb) << 20,
+            disk_bytes: u64::from(artifacts.disk_mb) << 20,
+            builders: if artifacts.builders == 0 { half } else { artifacts.builders as usize },
+            builder_memory_mb: u64::from(artifacts.builder_memory_mb),
+            builder_cpu_s: u64::from(artifacts.builder_cpu_s),
+            builder_deadline: Duration::from_millis(artifacts.builder_deadline_ms),
+            wish: self.cells.start,
+        }
     }
 
     /// What a listener needs to know.

@@ -24,6 +24,7 @@ use crate::cells::Cells;
 use crate::cells::invocation::{Invocation, Lost};
 use crate::cells::link::{Begin, NotBegun};
 use crate::cells::supervise::Cell;
+use crate::egress::Hops;
 use crate::plane::Served;
 use crate::request_id::RequestId;
 use body::{Bad, Begun};
@@ -214,6 +215,7 @@ impl Way<'_> {
                 wall_ms: (left.as_millis() as u32).max(1),
                 deadline: self.deadline + WALL_GRACE,
                 body,
+                depth: self.head.request.extensions().get::<Hops>().map_or(0, |hops| hops.0),
             };
             match cell.link.begin(begin, |out| self.head.encode(out)) {
                 Ok(invocation) => return Ok(invocation),
@@ -221,6 +223,13 @@ impl Way<'_> {
                 Err(NotBegun::Congested) => {
                     if timeout_at(self.deadline.into(), cell.link.room()).await.is_err() {
                         return Err(Ended::failed(Outcome::WallExceeded));
+                    }
+                }
+                Err(NotBegun::NotLoaded) => {
+                    match timeout_at(self.deadline.into(), cell.link.load(&self.served.function)).await {
+                        Ok(Ok(())) => {}
+                        Ok(Err(_)) => return Err(Ended::failed(Outcome::Unavailable)),
+                        Err(_) => return Err(Ended::failed(Outcome::WallExceeded)),
                     }
                 }
                 Err(NotBegun::Closed) => {

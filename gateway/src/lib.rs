@@ -17,19 +17,28 @@
 //! | respond | [`respond`] | `invalid_response`, when a cell sends what is no HTTP |
 //! | account | [`account`], [`metrics`], [`logs`] | |
 //!
+//! What functions themselves ask of others leaves through [`egress`], the one room that resolves names
+//! and connects for them.
+//!
 //! [`serve`] joins the stages, one comment per join. [`plane`] holds what they need of each function,
-//! made when it is deployed. Beside the path: [`control`] says what is deployed, [`admin`] is the door
-//! to it, [`config`] is the operator's word, and [`node`] starts and stops all of it.
+//! made when it is deployed, and [`cors`] answers browsers that only ask. Beside the path: [`control`]
+//! says what is deployed, [`admin`] is the door to it, `invoke` leads from there to a function without
+//! HTTP in between, [`artifacts`] makes functions start quickly, [`config`] is the operator's word, and
+//! [`node`] starts and stops all of it.
 #![forbid(unsafe_code)]
 
 pub mod accept;
 pub mod account;
 pub mod admin;
 pub mod admit;
+pub mod artifacts;
 pub mod cells;
 pub mod config;
 pub mod control;
+pub mod cors;
 pub mod dispatch;
+pub mod egress;
+mod invoke;
 pub mod logs;
 pub mod metrics;
 pub mod node;

@@ -5,13 +5,15 @@
 //! `isle_invocation_cpu_seconds_total`, `isle_starts_total{kind}`,
 //! `isle_start_duration_seconds{kind}`, `isle_in_flight`, `isle_resident_isolates`,
 //! `isle_heap_bytes`. Per node: connections, refusals by reason, cells by state, ends of cells by
-//! cause, build.
+//! cause, build. What functions fetch: `egress`.
 //!
 //! The price is stated: a function costs about 40 series, each kind of start that it knows 20 more, an
 //! outcome one. At most [`LABEL_SETS_MAX`] functions have their own; later ones share `other`. A
 //! label set that saw no request for [`LABEL_SET_IDLE`] is dropped, and counts from 0 if it comes back.
 //!
 //! On the request path nothing is looked up by label: a function's [`FunctionMetrics`] holds its series.
+
+mod egress;
 
 use crate::accept::{Counters, Refusal};
 use crate::admit::Refused;
@@ -99,6 +101,11 @@ impl FunctionMetrics {
         }
     }
 
+    /// A request that the function made has ended, after this time to its response's head.
+    pub fn fetched(&self, outcome: &str, took: Duration) {
+        self.families.egress.ended(self.labels.each_ref().map(String::as_str), outcome, took);
+    }
+
     /// An isolate was made ready, or was ready, for it.
     pub fn start(&self, kind: StartKind, start_us: u32) {
         if kind == StartKind::None {
@@ -126,6 +133,7 @@ struct Families {
     in_flight: IntGaugeVec,
     isolates: IntGaugeVec,
     heap: IntGaugeVec,
+    egress: egress::Family,
 }
 
 impl Families {
@@ -137,6 +145,7 @@ impl Families {
         let _ = self.in_flight.remove_label_values(&values);
         let _ = self.isolates.remove_label_values(&values);
         let _ = self.heap.remove_label_values(&values);
+        self.egress.forget(values);
         for outcome in Outcome::ALL {
             let _ = self.invocations.remove_label_values(&set.with(outcome.as_str()));
         }
@@ -218,6 +227,7 @@ impl Metrics {
             in_flight: family!(IntGaugeVec, "isle_in_flight", "Requests inside, waiting or running.", &FUNCTION),
             isolates: family!(IntGaugeVec, "isle_resident_isolates", "Isolates that hold the function.", &FUNCTION),
             heap: family!(IntGaugeVec, "isle_heap_bytes", "V8 heap and external memory of those isolates.", &FUNCTION),
+            egress: egress::Family::new(&registry)?,
         };
         let refusals = family!(IntCounterVec, "isle_refusals_total", "Connections and requests refused.", &["reason"]);
         let build =
@@ -298,6 +308,11 @@ impl Metrics {
         self.admission[refused.index()].inc();
     }
 
+    /// A function's request was refused by a rule.
+    pub fn fetch_refused(&self, reason: &str) {
+        self.families.egress.refused(reason);
+    }
+
     /// No route fitted a request.
     pub fn no_route(&self) {
         self.no_route.inc();
@@ -315,6 +330,8 @@ impl Metrics {
             let total = listeners.iter().map(|(_, counters)| counters.refused(reason)).sum();
             mirror(&self.refusals.with_label_values(&[reason.as_str()]), total);
         }
+        let connections = cells.egress().map_or(0, |egress| egress.connections_open());
+        self.families.egress.connections.set(i64::try_from(connections).unwrap_or(i64::MAX));
         let counts = cells.counts();
         for (state, count) in [("spare", counts.spare), ("live", counts.live), ("other", counts.other)] {
             self.cells.with_label_values(&[state]).set(count as i64);
@@ -347,6 +364,11 @@ impl Metrics {
             set.isolates.set(isolates);
             set.heap.set(heap);
         }
+    }
+
+    /// Where further metrics of the node can be registered.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// Everything as Prometheus text.

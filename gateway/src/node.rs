@@ -12,12 +12,15 @@ pub use crate::cells::spawn::CellCommand;
 
 use crate::accept::{Bound, Counters, Tls, TlsError, serve};
 use crate::admin::Admin;
+use crate::artifacts::{Artifacts, NoArtifacts, Workshop};
 use crate::cells::spawn::CellSource;
 use crate::cells::{Cells, Settings as CellSettings};
 use crate::config::NodeConfig;
 use crate::control::api::{DEFAULT_BUNDLE_BYTES_MAX, DEFAULT_CHECKS_MAX};
 use crate::control::store::StoreError;
-use crate::control::{Api, ApiSettings, LogLine, Opened, Plane, PublicBase};
+use crate::control::{Api, ApiSettings, DirectCall, Invoked, LogLine, Opened, Plane, PublicBase};
+use crate::egress::host::HostPattern;
+use crate::egress::{Egress, Inside, Rules, SystemNet, tls_settings};
 use crate::logs::{LogBus, RequestLine};
 use crate::metrics::{LABEL_SETS_MAX, Metrics};
 use crate::plane::{DataPlane, Share};
@@ -26,7 +29,7 @@ use crate::serve::Front;
 use isle_wire::{CellConfig, LoadReply, PROTOCOL_VERSION};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -55,10 +58,14 @@ pub enum NodeError {
     Listen(SocketAddr, std::io::Error),
     /// A certificate or key is no good.
     Tls(TlsError),
+    /// The certificate authorities for outbound requests cannot be read.
+    Roots(PathBuf, String),
     /// The base snapshot is not there.
     Snapshot(PathBuf, std::io::Error),
     /// The data folder cannot be used.
     Store(StoreError),
+    /// The folder of artifacts cannot be used.
+    Artifacts(std::io::Error),
     /// Metrics clash: a mistake of ours.
     Metrics(prometheus::Error),
 }
@@ -68,8 +75,10 @@ impl std::fmt::Display for NodeError {
         match self {
             NodeError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
             NodeError::Tls(error) => error.fmt(f),
+            NodeError::Roots(path, message) => write!(f, "egress.roots: {}: {message}", path.display()),
             NodeError::Snapshot(path, error) => write!(f, "cannot open the base snapshot {}: {error}", path.display()),
             NodeError::Store(error) => error.fmt(f),
+            NodeError::Artifacts(error) => write!(f, "the folder of artifacts: {error}"),
             NodeError::Metrics(error) => error.fmt(f),
         }
     }
@@ -79,7 +88,10 @@ impl std::error::Error for NodeError {}
 
 /// The data plane as control sees it.
 #[derive(Clone)]
-pub struct NodePlane(Arc<DataPlane>);
+pub struct NodePlane {
+    plane: Arc<DataPlane>,
+    workshop: Option<Arc<Workshop>>,
+}
 
 impl std::fmt::Debug for NodePlane {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -89,20 +101,29 @@ impl std::fmt::Debug for NodePlane {
 
 impl Plane for NodePlane {
     fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send {
-        let (plane, function) = (self.0.clone(), function.clone());
+        let (plane, function) = (self.plane.clone(), function.clone());
         async move { plane.cells.check(&function).await }
     }
 
+    fn invoke(&self, function: &Arc<FunctionVersion>, call: DirectCall) -> impl Future<Output = Invoked> + Send {
+        let (plane, function) = (self.plane.clone(), function.clone());
+        async move { crate::invoke::invoke(&plane, &function, call).await }
+    }
+
+    fn workshop(&self) -> Option<&Arc<Workshop>> {
+        self.workshop.as_ref()
+    }
+
     fn publish(&self, table: Arc<RouteTable>) {
-        self.0.publish(table);
+        self.plane.publish(table);
     }
 
     fn evict(&self, function: &FunctionVersion) {
-        self.0.cells.evict(function);
+        self.plane.cells.evict(function);
     }
 
     fn logs(&self, tenant: &str, app: &str) -> (Vec<LogLine>, broadcast::Receiver<LogLine>) {
-        self.0.logs().tail(tenant, app)
+        self.plane.logs().tail(tenant, app)
     }
 }
 
@@ -130,16 +151,27 @@ impl Node {
         base_snapshot: PathBuf,
         mode: Mode,
     ) -> Result<Node, NodeError> {
-        Self::start_with(config, Arc::new(command), base_snapshot, mode).await
+        let builder = CellCommand { program: command.program.clone(), args: vec!["__builder".into()] };
+        Self::start_whole(config, Arc::new(command), Some(builder), base_snapshot, mode).await
     }
 
-    /// [`Node::start`] with another way to start cells.
+    /// [`Node::start`] with another way to start cells, and no builders.
     ///
     /// # Errors
     /// As [`Node::start`].
     pub async fn start_with(
         config: NodeConfig,
         source: Arc<dyn CellSource>,
+        base_snapshot: PathBuf,
+        mode: Mode,
+    ) -> Result<Node, NodeError> {
+        Self::start_whole(config, source, None, base_snapshot, mode).await
+    }
+
+    async fn start_whole(
+        config: NodeConfig,
+        source: Arc<dyn CellSource>,
+        builder: Option<CellCommand>,
         base_snapshot: PathBuf,
         mode: Mode,
     ) -> Result<Node, NodeError> {
@@ -156,8 +188,21 @@ impl Node {
 
         let logs = Arc::new(LogBus::default());
         let metrics = Arc::new(Metrics::new(LABEL_SETS_MAX, Instant::now()).map_err(NodeError::Metrics)?);
-        let settings = cell_settings(&config, base_snapshot.display().to_string(), mode);
-        let cells = Cells::start(settings, source, logs.clone());
+        let workshop = match builder.filter(|_| mode == Mode::Serve) {
+            Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics).await?),
+            None => None,
+        };
+        let rules = egress_rules(&config, mode, &public, admin.as_ref());
+        let tls = tls_settings(config.egress.roots.as_deref());
+        let tls = tls.map_err(|error| NodeError::Roots(error.path, error.message))?;
+        let egress = Egress::new(rules, tls, Arc::new(SystemNet::default()), metrics.clone());
+        let mut settings = cell_settings(&config, base_snapshot.display().to_string(), mode);
+        settings.egress = Some(egress.clone());
+        let artifacts: Arc<dyn Artifacts> = match &workshop {
+            Some(workshop) => workshop.clone(),
+            None => Arc::new(NoArtifacts),
+        };
+        let cells = Cells::start(settings, source, artifacts, logs.clone());
         let share = Share {
             node_concurrency: config.node.concurrency_max,
             tenant_concurrency: config.tenants.concurrency_max,
@@ -182,7 +227,7 @@ impl Node {
         };
         if let Some(admin) = admin {
             let settings = api_settings(&config, &public);
-            let opened = Api::open(settings, Arc::new(NodePlane(plane.clone()))).await;
+            let opened = Api::open(settings, Arc::new(NodePlane { plane: plane.clone(), workshop })).await;
             let Opened { api, admin_token, .. } = opened.map_err(NodeError::Store)?;
             node.new_admin_token = admin_token;
             let own = Arc::new(Counters::default());
@@ -191,8 +236,10 @@ impl Node {
             listeners.spawn(serve(admin, accept.clone(), Arc::new(handler), own, stopping.clone()));
         }
         let port = public.local_addr().port().to_string();
-        let front = Front { plane, port, dev: mode == Mode::Dev };
-        listeners.spawn(serve(public, accept, Arc::new(front), counters, stopping));
+        let front = Arc::new(Front { plane, port, dev: mode == Mode::Dev });
+        let inside: Arc<dyn Inside> = front.clone();
+        egress.set_inside(Arc::downgrade(&inside));
+        listeners.spawn(serve(public, accept, front, counters, stopping));
         node.listeners = tokio::sync::Mutex::new(listeners);
         Ok(node)
     }
@@ -281,6 +328,20 @@ fn raise_descriptors(connections: u64) {
     }
 }
 
+/// The folder may hold thousands of files: off the serving threads.
+async fn open_workshop(
+    config: &NodeConfig,
+    builder: CellCommand,
+    base_snapshot: &Path,
+    metrics: &Metrics,
+) -> Result<Arc<Workshop>, NodeError> {
+    let settings = config.workshop_settings(builder, base_snapshot);
+    let opened = tokio::task::spawn_blocking(move || Workshop::open(settings)).await;
+    let workshop = opened.map_err(std::io::Error::other).and_then(|opened| opened).map_err(NodeError::Artifacts)?;
+    workshop.counters().register(metrics.registry()).map_err(NodeError::Metrics)?;
+    Ok(Arc::new(workshop))
+}
+
 fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> CellSettings {
     let cells = &config.cells;
     let cell = CellConfig {
@@ -288,6 +349,8 @@ fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> Cell
         base_snapshot,
         memory_mb: cells.memory_mb,
         spare_isolates: cells.spare_isolates,
+        spare_isolates_max: cells.spare_isolates_max.max(cells.spare_isolates),
+        starts_max: starts_max(),
         isolates_max: cells.isolates_max,
         isolate_idle_ms: cells.isolate_idle_ms,
         clock: cells.clock,
@@ -295,9 +358,31 @@ fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> Cell
     };
     CellSettings {
         spare_cells: cells.spare_cells as usize,
+        spare_cells_max: cells.spare_cells_max as usize,
         heartbeat_timeout: Duration::from_millis(cells.heartbeat_timeout_ms),
         ..CellSettings::new(cell)
     }
+}
+
+/// What the node's configuration says about outbound requests. The author of a function in
+/// [`Mode::Dev`] is the user of this machine: its own services are open to it.
+fn egress_rules(config: &NodeConfig, mode: Mode, public: &Bound, admin: Option<&Bound>) -> Rules {
+    let own_services: &[&str] = if mode == Mode::Dev { &["localhost", "127.0.0.1", "[::1]"] } else { &[] };
+    let open = config.egress.open.iter().map(String::as_str).chain(own_services.iter().copied());
+    let public = public.local_addr();
+    Rules {
+        enabled: config.egress.enabled,
+        open: open.filter_map(|text| HostPattern::parse(text).ok()).collect(),
+        suffix: if mode == Mode::Serve { format!(".{}", config.public.base_domain) } else { String::new() },
+        public: Some(public),
+        own: std::iter::once(public).chain(admin.map(Bound::local_addr)).collect(),
+    }
+}
+
+/// Starts at one time in one cell: half of the cores, so that a tenant who starts hundreds of
+/// functions at once leaves the other half to its neighbours.
+fn starts_max() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() as u32 / 2).max(1))
 }
 
 fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {
@@ -314,6 +399,7 @@ fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {
         trust_groups: config.trust_groups.clone(),
         bundle_bytes_max: DEFAULT_BUNDLE_BYTES_MAX,
         checks_max: DEFAULT_CHECKS_MAX,
+        texts_bytes_max: u64::from(config.artifacts.source_memory_mb) << 20,
     }
 }
 

@@ -10,6 +10,7 @@ use crate::cells::group::Group;
 use crate::logs::LogBus;
 use crate::metrics::{FunctionMetrics, Metrics};
 use crate::route::{FunctionVersion, RouteTable, Routes};
+use isle_wire::PayloadFormat;
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
@@ -113,6 +114,8 @@ impl DataPlane {
             apps.insert((function.spec.tenant.as_str(), function.spec.app.as_str()));
             self.served(function);
         }
+        let shows_names = |function: &Arc<FunctionVersion>| function.spec.contract.payload_format != PayloadFormat::V2;
+        crate::accept::want_names(table.functions().any(shows_names));
         self.routes.store(table.clone());
         self.served.write().unwrap_or_else(PoisonError::into_inner).retain(|id, _| versions.contains(id));
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, gate| Arc::strong_count(gate) > 1);

@@ -6,14 +6,14 @@
 //! | outcome | status |
 //! |---|---|
 //! | `ok` | the handler's |
-//! | `handler_threw`, `never_settled` | 500 |
+//! | `handler_threw`, `never_settled` | 500; 502 in payload format 1.0 |
 //! | `invalid_response`, `startup_failed`, `response_too_large`, `cell_died` | 502 |
 //! | `startup_cpu_exceeded`, `cpu_exceeded`, `heap_exceeded`, `unavailable` | 503 |
 //! | `wall_exceeded` | 504 |
 //! | `refused_busy` | 429 |
 //! | `request_too_large` | 413 |
 //! | `request_incomplete` | 400, or 408 when it was time |
-//! | `no_route` | 404 |
+//! | `no_route` | 404; 403 where every function is a REST API's |
 //! | `cancelled` | 499, in logs only |
 
 mod page;
@@ -23,16 +23,18 @@ mod tests;
 use crate::accept::{Broken, ReplyBody};
 use crate::admit::Admitted;
 use crate::cells::invocation::Invocation;
+use crate::cors::Policy;
 use crate::dispatch::{Ended, is_hop_by_hop};
 use crate::request_id::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
-use isle_wire::{Outcome, ResponseFrame, StartKind, Timing};
+use isle_wire::{Outcome, PayloadFormat, ResponseFrame, StartKind, Timing};
 use tokio::sync::mpsc;
 
 static OUTCOME: HeaderName = HeaderName::from_static("isle-outcome");
 static REQUEST_ID: HeaderName = HeaderName::from_static("isle-request-id");
+static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 static START: HeaderName = HeaderName::from_static("isle-start");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// A request that carries this field is told where its time went: for load tests.
@@ -65,11 +67,16 @@ pub struct Asked<'a> {
     pub is_head: bool,
     /// For whom it is.
     pub audience: Audience,
+    /// In whose words failures are told.
+    pub format: PayloadFormat,
 }
 
-fn status(outcome: Outcome, body_late: bool) -> StatusCode {
+fn status(outcome: Outcome, body_late: bool, format: PayloadFormat) -> StatusCode {
     match outcome {
         Outcome::Ok => StatusCode::OK,
+        // R60, R56: what a REST API says.
+        Outcome::HandlerThrew | Outcome::NeverSettled if format != PayloadFormat::V2 => StatusCode::BAD_GATEWAY,
+        Outcome::NoRoute if format == PayloadFormat::Rest => StatusCode::FORBIDDEN,
         Outcome::HandlerThrew | Outcome::NeverSettled => StatusCode::INTERNAL_SERVER_ERROR,
         Outcome::InvalidResponse | Outcome::StartupFailed | Outcome::ResponseTooLarge | Outcome::CellDied => {
             StatusCode::BAD_GATEWAY
@@ -88,8 +95,11 @@ fn status(outcome: Outcome, body_late: bool) -> StatusCode {
     }
 }
 
-fn message(status: StatusCode) -> &'static str {
+fn message(status: StatusCode, format: PayloadFormat) -> &'static str {
     match status {
+        StatusCode::BAD_GATEWAY if format != PayloadFormat::V2 => r#"{"message":"Internal server error"}"#,
+        StatusCode::GATEWAY_TIMEOUT if format != PayloadFormat::V2 => r#"{"message":"Endpoint request timed out"}"#,
+        StatusCode::FORBIDDEN => r#"{"message":"Missing Authentication Token"}"#,
         StatusCode::BAD_REQUEST => r#"{"message":"Bad Request"}"#,
         StatusCode::NOT_FOUND => r#"{"message":"Not Found"}"#,
         StatusCode::REQUEST_TIMEOUT => r#"{"message":"Request Timeout"}"#,
@@ -99,6 +109,18 @@ fn message(status: StatusCode) -> &'static str {
         StatusCode::SERVICE_UNAVAILABLE => r#"{"message":"Service Unavailable"}"#,
         StatusCode::GATEWAY_TIMEOUT => r#"{"message":"Gateway Timeout"}"#,
         _ => r#"{"message":"Internal Server Error"}"#,
+    }
+}
+
+/// The name that payload format 1.0 gives a failure.
+fn error_type(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::BAD_REQUEST | StatusCode::REQUEST_TIMEOUT => "BadRequestException",
+        StatusCode::FORBIDDEN => "MissingAuthenticationTokenException",
+        StatusCode::NOT_FOUND => "ResourceNotFoundException",
+        StatusCode::PAYLOAD_TOO_LARGE => "RequestTooLargeException",
+        StatusCode::TOO_MANY_REQUESTS => "TooManyRequestsException",
+        _ => "InternalServerErrorException",
     }
 }
 
@@ -230,15 +252,18 @@ fn failure(
     body_late: bool,
     asked: &Asked<'_>,
 ) -> Response<ReplyBody> {
-    let status = status(outcome, body_late);
+    let status = status(outcome, body_late, asked.format);
     let (content_type, body) = match asked.audience {
-        Audience::Stranger => ("application/json", Bytes::from_static(message(status).as_bytes())),
+        Audience::Stranger => ("application/json", Bytes::from_static(message(status, asked.format).as_bytes())),
         Audience::Author { html } => page::page(status, outcome, detail, asked.request_id, html),
     };
     let mut headers = HeaderMap::with_capacity(6);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     if outcome == Outcome::RefusedBusy {
         headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    if asked.format != PayloadFormat::V2 {
+        headers.insert(&ERROR_TYPE, HeaderValue::from_static(error_type(status)));
     }
     marks(&mut headers, outcome, start, asked);
     let body = if asked.is_head {
@@ -250,5 +275,14 @@ fn failure(
     let mut reply = Response::new(body);
     *reply.status_mut() = status;
     *reply.headers_mut() = headers;
+    reply
+}
+
+/// The answer to a preflight: the policy's word and no body.
+pub fn preflight(policy: &Policy, request: &HeaderMap, asked: &Asked<'_>) -> Response<ReplyBody> {
+    let mut reply = Response::new(ReplyBody::empty());
+    *reply.status_mut() = StatusCode::NO_CONTENT;
+    *reply.headers_mut() = policy.preflight(request);
+    marks(reply.headers_mut(), Outcome::Ok, StartKind::None, asked);
     reply
 }

@@ -21,9 +21,13 @@ mod trie;
 pub use pattern::{Pattern, PatternError, ROUTE_BYTES_MAX, ROUTE_SEGMENTS_MAX};
 pub use trie::{AppRoutes, DuplicateRoute};
 
+use crate::artifacts::ArtifactKey;
+use crate::cors::Policy;
 use bytes::Bytes;
-use isle_wire::FunctionSpec;
+use isle_wire::{FunctionSpec, StartKind};
 use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -35,22 +39,89 @@ pub const LABEL_BYTES_MAX: usize = 63;
 pub struct FunctionVersion {
     /// Unique in this process, never 0.
     pub id: u64,
-    /// What the function is, *without* its modules: their text is kept once, in `spec_json`.
+    /// What the function is, *without* its modules.
     pub spec: FunctionSpec,
-    /// The whole [`FunctionSpec`], modules included, as the JSON that a cell is sent.
-    pub spec_json: Bytes,
     /// Whose cell runs it: its tenant, or the tenant's trust group.
     pub cell_group: String,
+    /// How it is started: `Source`, `Pooled` or `Snapshot`.
+    pub plan: StartKind,
+    /// What its builder left for that. Without one, a start is from the text.
+    pub artifact: Option<ArtifactKey>,
+    text: Text,
+}
+
+/// Where a function's whole spec is.
+#[derive(Debug)]
+enum Text {
+    /// Here. For functions that nobody stores.
+    Held(Bytes),
+    /// With who stores it: the text of ten thousand functions is not kept in memory.
+    Stored(Arc<dyn Texts>),
+}
+
+/// Gives out the text of functions that are stored.
+pub trait Texts: Send + Sync + std::fmt::Debug {
+    /// The whole [`FunctionSpec`] of a version, modules included, as JSON.
+    fn load<'a>(
+        &'a self,
+        function: &'a FunctionVersion,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TextLost>> + Send + 'a>>;
+}
+
+/// Why the text of a function is not to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextLost(pub String);
+
+impl std::fmt::Display for TextLost {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TextLost {}
+
+fn next_id() -> u64 {
+    static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
 impl FunctionVersion {
-    /// Encodes `spec` and gives it an id.
+    /// A function that holds its own text and starts in a spare isolate.
     pub fn new(mut spec: FunctionSpec, cell_group: String) -> FunctionVersion {
-        static NEXT_ID: AtomicU64 = AtomicU64::new(1);
-        let spec_json = serde_json::to_vec(&spec).expect("maps with string keys always encode");
+        let json = serde_json::to_vec(&spec).expect("maps with string keys always encode");
         spec.modules = BTreeMap::new();
-        let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        FunctionVersion { id, spec, spec_json: spec_json.into(), cell_group }
+        let (plan, artifact) = (StartKind::Pooled, None);
+        FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Held(json.into()) }
+    }
+
+    /// A function whose text is with `texts`. `spec` is without modules.
+    pub fn stored(
+        spec: FunctionSpec,
+        cell_group: String,
+        plan: StartKind,
+        artifact: Option<ArtifactKey>,
+        texts: Arc<dyn Texts>,
+    ) -> FunctionVersion {
+        FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Stored(texts) }
+    }
+
+    /// The whole [`FunctionSpec`], modules included, as the JSON that a cell is sent.
+    ///
+    /// # Errors
+    /// It is stored, and the store does not have it any more.
+    pub async fn spec_json(&self) -> Result<Bytes, TextLost> {
+        match &self.text {
+            Text::Held(json) => Ok(json.clone()),
+            Text::Stored(texts) => texts.load(self).await,
+        }
+    }
+
+    /// The same, where it is here.
+    pub fn held_json(&self) -> Option<&Bytes> {
+        match &self.text {
+            Text::Held(json) => Some(json),
+            Text::Stored(_) => None,
+        }
     }
 }
 
@@ -64,6 +135,8 @@ pub struct Matched {
     /// Names and percent-decoded values, in the order of the route. Values are bytes: a client
     /// may send escapes that are no UTF-8.
     pub path_parameters: Vec<(Bytes, Bytes)>,
+    /// Who in a browser may read the answer, where the manifest says so.
+    pub cors: Option<Arc<Policy>>,
 }
 
 /// Every route of every app of this node.
@@ -111,8 +184,21 @@ impl RouteTable {
     /// Picks the function for a request. `host` has no port and any case; a trailing dot is
     /// tolerated. `path` is as the client sent it, without the query.
     pub fn route(&self, host: &str, method: &str, path: &str) -> Option<Matched> {
-        let app = self.by_host(host).or(self.any_host.as_ref())?;
-        app.route(method, path)
+        self.app_of(host)?.route(method, path)
+    }
+
+    fn app_of(&self, host: &str) -> Option<&Arc<AppRoutes>> {
+        self.by_host(host).or(self.any_host.as_ref())
+    }
+
+    /// The CORS policy for requests of this method and path of the host's app.
+    pub fn policy(&self, host: &str, method: &str, path: &str) -> Option<Arc<Policy>> {
+        self.app_of(host)?.policy(method, path).cloned()
+    }
+
+    /// Whether the host's app is a REST API.
+    pub fn is_rest(&self, host: &str) -> bool {
+        self.app_of(host).is_some_and(|app| app.is_rest())
     }
 
     fn by_host(&self, host: &str) -> Option<&Arc<AppRoutes>> {
@@ -172,6 +258,8 @@ pub fn fuzz_one(data: &[u8]) {
             modules: BTreeMap::new(),
             env: BTreeMap::new(),
             limits: isle_wire::Limits::default(),
+            contract: Default::default(),
+            egress_allow: None,
         },
         String::new(),
     ));

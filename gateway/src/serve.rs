@@ -3,13 +3,15 @@
 use crate::accept::{Handler, Peer, ReplyBody, host_of};
 use crate::account::Account;
 use crate::admit::QUEUE_WAIT;
+use crate::cors::preflight_of;
 use crate::dispatch::{Head, dispatch};
+use crate::egress::{Answering, Inside, UploadBody};
 use crate::plane::DataPlane;
 use crate::request_id::RequestId;
-use crate::respond::{ASKS_TIMING, Asked, Audience, refuse, respond, tell_timing};
+use crate::respond::{ASKS_TIMING, Asked, Audience, preflight, refuse, respond, tell_timing};
 use http::{Method, Request, Response, header};
 use http_body::Body;
-use isle_wire::Outcome;
+use isle_wire::{Outcome, PayloadFormat};
 use std::sync::Arc;
 
 /// The public listener's side of a node.
@@ -39,10 +41,11 @@ impl Front {
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, ());
         let request_id = RequestId::next();
-        let asked = Asked {
+        let mut asked = Asked {
             request_id: &request_id,
             is_head: request.method() == Method::HEAD,
             audience: self.audience(&request),
+            format: PayloadFormat::V2,
         };
         // account: from here on the request is counted, whatever becomes of it.
         let mut account = Account::open(&self.plane, &request, &request_id);
@@ -53,12 +56,26 @@ impl Front {
             account.close_early(Outcome::RequestIncomplete, &reply);
             return reply;
         };
-        let Some(matched) = self.plane.routes.load().route(host, request.method().as_str(), request.uri().path())
-        else {
-            let reply = refuse(Outcome::NoRoute, &asked);
+        let (routes, path) = (self.plane.routes.load(), request.uri().path());
+        // A browser's preflight is answered here, where the app has a policy.
+        if let Some(policy) = preflight_of(&request).and_then(|method| routes.policy(host, method, path)) {
+            let reply = preflight(&policy, request.headers(), &asked);
+            account.close_early(Outcome::Ok, &reply);
+            return reply;
+        }
+        let Some(matched) = routes.route(host, request.method().as_str(), path) else {
+            if routes.is_rest(host) {
+                asked.format = PayloadFormat::Rest;
+            }
+            let mut reply = refuse(Outcome::NoRoute, &asked);
+            if let Some(policy) = routes.policy(host, request.method().as_str(), path) {
+                policy.apply(request.headers(), reply.headers_mut());
+            }
             account.close_early(Outcome::NoRoute, &reply);
             return reply;
         };
+        drop(routes);
+        asked.format = matched.function.spec.contract.payload_format;
         let served = self.plane.served(&matched.function);
         account.routed(&served);
 
@@ -67,7 +84,10 @@ impl Front {
             Ok(admitted) => admitted,
             Err(refused) => {
                 account.refused(refused);
-                let reply = refuse(Outcome::RefusedBusy, &asked);
+                let mut reply = refuse(Outcome::RefusedBusy, &asked);
+                if let Some(policy) = &matched.cors {
+                    policy.apply(request.headers(), reply.headers_mut());
+                }
                 account.close_early(Outcome::RefusedBusy, &reply);
                 return reply;
             }
@@ -89,11 +109,20 @@ impl Front {
         // cell → respond → account: the one status, the one line, the one count.
         let (start, timing, detail) = (ended.response.start, ended.response.timing, ended.response.detail.clone());
         let (mut reply, outcome) = respond(ended, admitted, &asked);
+        if let Some(policy) = &matched.cors {
+            policy.apply(request.headers(), reply.headers_mut());
+        }
         if request.headers().contains_key(&ASKS_TIMING) {
             tell_timing(&mut reply, start, &timing);
         }
         account.close(outcome, start, timing, &detail, reply.status().as_u16());
         reply
+    }
+}
+
+impl Inside for Front {
+    fn answer(&self, peer: Peer, request: Request<UploadBody>) -> Answering<'_> {
+        Box::pin(Front::answer(self, peer, request))
     }
 }
 

@@ -1,6 +1,7 @@
 //! A data plane on fake cells, for tests of everything between a request and a cell.
 
 use crate::accept::{Broken, Peer, ReplyBody};
+use crate::artifacts::NoArtifacts;
 use crate::cells::fake::{FakeCell, FakeSource, spec};
 use crate::cells::{Cells, Settings};
 use crate::logs::{LogBus, RequestLine};
@@ -22,12 +23,14 @@ pub(crate) fn settings() -> Settings {
         base_snapshot: "/dev/null".into(),
         memory_mb: 64,
         spare_isolates: 0,
+        spare_isolates_max: 0,
+        starts_max: 1,
         isolates_max: 1,
         isolate_idle_ms: 1_000,
         clock: isle_wire::Clock::Coarse,
         dev: false,
     };
-    Settings { heartbeat_timeout: Duration::from_secs(30), ..Settings::new(cell) }
+    Settings { heartbeat_timeout: Duration::from_secs(30), spare_cells_max: 1, ..Settings::new(cell) }
 }
 
 pub(crate) fn function(spec: FunctionSpec) -> Arc<FunctionVersion> {
@@ -55,7 +58,7 @@ impl Stage {
         let source = FakeSource::new(script);
         let logs = Arc::new(LogBus::default());
         let lines = logs.requests();
-        let cells = Cells::start(settings, source.clone(), logs.clone());
+        let cells = Cells::start(settings, source.clone(), Arc::new(NoArtifacts), logs.clone());
         let metrics = Arc::new(Metrics::new(100, Instant::now()).unwrap());
         let share = Share { node_concurrency: 100, tenant_concurrency: 50, tenant_queue: 10 };
         let plane = Arc::new(DataPlane::new(cells, metrics, logs, share));

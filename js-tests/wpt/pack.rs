@@ -42,11 +42,8 @@ impl Meta {
         let mut meta = Meta::default();
         let head = source.lines().take_while(|line| line.starts_with("//") || line.trim().is_empty());
         for line in head {
-            let Some((name, value)) = line
-                .trim_start_matches('/')
-                .trim()
-                .strip_prefix("META:")
-                .and_then(|text| text.trim().split_once('='))
+            let Some((name, value)) =
+                line.trim_start_matches('/').trim().strip_prefix("META:").and_then(|text| text.trim().split_once('='))
             else {
                 continue;
             };
@@ -96,7 +93,8 @@ impl Packer {
         for script in meta.scripts.iter().filter(|script| !script.contains("/testharness")) {
             // The parser is kept as a module of its own in the tree.
             let parser = script == "/resources/WebIDLParser.js";
-            let path = if parser { self.root.join("resources/webidl2/lib/webidl2.js") } else { self.at(folder, script) };
+            let path =
+                if parser { self.root.join("resources/webidl2/lib/webidl2.js") } else { self.at(folder, script) };
             let Ok(text) = fs::read_to_string(path) else { continue };
             if parser {
                 body += &format!("(function () {{\n{text}\n}}).call(globalThis);\n");
@@ -138,7 +136,8 @@ impl Packer {
             for path in paths {
                 let Ok(path) = path.canonicalize() else { continue };
                 let Ok(inside) = path.strip_prefix(&self.root) else { continue };
-                let code = path.extension().is_some_and(|e| ["js", "mjs", "html", "headers", "py"].iter().any(|c| e == *c));
+                let code =
+                    path.extension().is_some_and(|e| ["js", "mjs", "html", "headers", "py"].iter().any(|c| e == *c));
                 let fits = path.metadata().is_ok_and(|m| m.is_file() && m.len() < FIXTURE_BYTES_MAX);
                 if code || !fits {
                     continue;

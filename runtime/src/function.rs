@@ -20,6 +20,11 @@ impl Function {
         Function { sources: Sources::of(&spec), spec, artifact: None }
     }
 
+    /// A function as a cell keeps it: each text once, with what its builder made.
+    pub fn resident(mut spec: FunctionSpec, artifact: Option<Artifact>) -> Function {
+        Function { sources: Sources::taken_from(&mut spec), spec, artifact }
+    }
+
     /// A function with what its builder made.
     pub fn with_artifact(spec: FunctionSpec, artifact: Artifact) -> Function {
         Function { sources: Sources::of(&spec), spec, artifact: Some(artifact) }

@@ -2,6 +2,7 @@
 #![deny(unsafe_code)]
 
 pub mod clock;
+mod egress;
 mod ext;
 pub mod function;
 pub mod handler;

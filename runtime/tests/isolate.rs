@@ -2,6 +2,7 @@
 //! the isolate or its successor goes on. No sockets, no cell.
 
 use isle_runtime::function::Function;
+use isle_runtime::handler::Expects;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
 use isle_runtime::isolate::{Call, Called, Failure, Isolate, Stop, map_snapshot, platform};
@@ -63,6 +64,8 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         modules,
         env: BTreeMap::new(),
         limits,
+        contract: Default::default(),
+        egress_allow: None,
     }
 }
 
@@ -111,7 +114,8 @@ impl Bed {
             request_id: "id",
             deadline_ms: f64::MAX,
             budget_ns: 2_000_000_000,
-            body_bytes_max: 1 << 20,
+            expects: Expects::v2(1 << 20),
+            client_context: None,
             follows: false,
         };
         let called = self.isolate.call(&call);
@@ -124,7 +128,8 @@ impl Bed {
                     let over = isolate.is_settled(&promise) || turned.result.is_ready();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 }));
-                let settled = isolate.settle(&promise, 1_000_000_000, 1 << 20);
+                isolate.release_callbacks();
+                let settled = isolate.settle(&promise, 1_000_000_000, &Expects::v2(1 << 20));
                 (settled.result, settled.stop)
             }
         }

@@ -126,6 +126,8 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         modules,
         env: BTreeMap::new(),
         limits: caps.clone(),
+        contract: Default::default(),
+        egress_allow: None,
     };
     FunctionVersion::new(spec, TENANT.to_owned())
 }

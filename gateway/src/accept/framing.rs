@@ -7,6 +7,7 @@
 use super::chunks::Chunks;
 use super::counters::Refusal;
 use super::head::{Follows, Head, HeadCaps};
+use super::names::HeaderNames;
 
 #[derive(Debug)]
 enum Stage {
@@ -20,6 +21,10 @@ enum Stage {
 pub(super) struct Framing {
     stage: Stage,
     caps: HeadCaps,
+    /// Heads let through; wraps.
+    heads: u32,
+    /// Names of the last scan's heads, with the heads' numbers. Nearly always empty.
+    pub names: Vec<(u32, HeaderNames)>,
 }
 
 /// What [`Framing::scan`] found.
@@ -35,7 +40,7 @@ pub(super) struct Scan {
 
 impl Framing {
     pub(super) fn new(caps: HeadCaps) -> Framing {
-        Framing { stage: Stage::Head(Head::default()), caps }
+        Framing { stage: Stage::Head(Head::default()), caps, heads: 0, names: Vec::new() }
     }
 
     /// Reads `bytes`, which begin with the first byte that has not passed yet.
@@ -49,6 +54,8 @@ impl Framing {
                     Ok(Some((len, follows))) => {
                         scan.passed += len;
                         scan.heads += 1;
+                        self.names.extend(head.names.take().map(|names| (self.heads, names)));
+                        self.heads = self.heads.wrapping_add(1);
                         self.stage = match follows {
                             Follows::NextHead => Stage::Head(Head::default()),
                             Follows::Length(length) => Stage::Length(length),

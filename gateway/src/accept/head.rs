@@ -6,6 +6,7 @@
 //! targets are decoded by hyper. Each byte is looked at once, however the head is cut.
 
 use super::counters::Refusal;
+use super::names::{self, Kept};
 
 /// Room for method and version around a request target whose line is not complete yet, in bytes.
 const REQUEST_LINE_SLACK: usize = 64;
@@ -44,6 +45,8 @@ pub(super) struct Head {
     host_seen: bool,
     length: Option<u64>,
     chunked: bool,
+    /// Header names, while somebody wants them.
+    pub(super) names: Kept,
 }
 
 impl Head {
@@ -157,6 +160,9 @@ impl Head {
             return Err(Refusal::Malformed);
         }
         let (name, value) = (&line[..name], &line[name + 1..]);
+        if names::are_wanted() {
+            self.names.push(name);
+        }
         match name.len() {
             4 if name.eq_ignore_ascii_case(b"host") => self.host(value.trim_ascii()),
             14 if name.eq_ignore_ascii_case(b"content-length") => self.content_length(value.trim_ascii()),

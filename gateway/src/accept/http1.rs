@@ -45,7 +45,10 @@ pub(super) struct Link<H> {
 }
 
 impl<H: Handler> Link<H> {
-    pub(super) async fn call(self: Arc<Self>, request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
+    pub(super) async fn call(self: Arc<Self>, mut request: Request<Incoming>) -> Result<Response<Tracked>, Infallible> {
+        if let Some(names) = self.progress.written_names() {
+            request.extensions_mut().insert(names);
+        }
         let open = Open::new(self.progress.clone());
         let response: Response<ReplyBody> = self.handler.handle(self.peer, request).await;
         Ok(response.map(|body| open.answer(body)))

@@ -24,6 +24,7 @@ mod head;
 mod host;
 mod http1;
 mod http2;
+mod names;
 mod patience;
 mod progress;
 mod reply;
@@ -36,6 +37,8 @@ mod tls;
 
 pub use counters::{Counters, Refusal};
 pub use host::{HostUnclear, host_of};
+pub use names::HeaderNames;
+pub(crate) use names::want as want_names;
 pub use reply::{Broken, ReplyBody};
 pub use tls::{Tls, TlsError};
 

@@ -6,6 +6,7 @@
 //! loads and stores that happen to be `Sync`.
 
 use super::counters::Refusal;
+use super::names::{self, HeaderNames, Queue};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering::Relaxed};
 
 const NOT_REFUSED: u8 = u8::MAX;
@@ -21,6 +22,8 @@ pub(super) struct Progress {
     head_begun: AtomicBool,
     in_body: AtomicBool,
     refused: AtomicU8,
+    /// Header names of heads let through, while somebody wants them.
+    pub(super) names: Queue,
 }
 
 impl Progress {
@@ -34,6 +37,7 @@ impl Progress {
             head_begun: AtomicBool::new(false),
             in_body: AtomicBool::new(false),
             refused: AtomicU8::new(NOT_REFUSED),
+            names: Queue::default(),
         }
     }
 
@@ -45,6 +49,12 @@ impl Progress {
     /// `heads` more request heads were let through.
     pub(super) fn pass_heads(&self, heads: u32) {
         self.heads.fetch_add(heads, Relaxed);
+    }
+
+    /// The header names of the request that comes to the handler now, as they were written. HTTP/1
+    /// requests are handled one after the other, so it is the first without an answer.
+    pub(super) fn written_names(&self) -> Option<HeaderNames> {
+        if names::are_wanted() { self.names.take(self.answered.load(Relaxed)) } else { None }
     }
 
     /// The handler has returned a response.

@@ -58,8 +58,9 @@ impl<I> Guard<I> {
         self.note(scan.heads, scan.refused, self.held.len() - self.passed);
     }
 
-    fn note(&self, heads: u32, refused: Option<super::Refusal>, undecided: usize) {
+    fn note(&mut self, heads: u32, refused: Option<super::Refusal>, undecided: usize) {
         if heads > 0 {
+            self.framing.names.drain(..).for_each(|(head, names)| self.progress.names.push(head, names));
             self.progress.pass_heads(heads);
         }
         self.progress.stands(self.framing.head_begun(undecided), self.framing.in_body());

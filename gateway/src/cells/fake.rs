@@ -4,9 +4,12 @@ use super::spawn::{CellSource, Exit, NewCell, Process};
 use bytes::BytesMut;
 use isle_wire::{Board, Decoder, Frame, FunctionSpec, Invoke, Outcome, ResponseFrame};
 use nix::sys::memfd::{MFdFlags, memfd_create};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
+use std::collections::VecDeque;
 use std::fs::File;
 use std::future::Future;
-use std::io::{Read, Write};
+use std::io::{IoSliceMut, Read, Write};
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
@@ -25,6 +28,8 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        contract: Default::default(),
+        egress_allow: None,
     }
 }
 
@@ -35,6 +40,7 @@ pub(crate) struct FakeCell {
     socket: UnixStream,
     board: File,
     decoder: Decoder,
+    files: VecDeque<File>,
 }
 
 impl FakeCell {
@@ -49,9 +55,30 @@ impl FakeCell {
                 return Some(frame);
             }
             let mut bytes = vec![0; 256 << 10];
-            let count = self.socket.read(&mut bytes).ok().filter(|&count| count > 0)?;
+            let count = self.read(&mut bytes).filter(|&count| count > 0)?;
             self.decoder.buffer.extend_from_slice(&bytes[..count]);
         }
+    }
+
+    fn read(&mut self, bytes: &mut [u8]) -> Option<usize> {
+        let (mut pieces, mut control) = ([IoSliceMut::new(bytes)], nix::cmsg_space!([RawFd; 4]));
+        let flags = MsgFlags::MSG_CMSG_CLOEXEC;
+        let message = recvmsg::<()>(self.socket.as_raw_fd(), &mut pieces, Some(&mut control), flags).ok()?;
+        for control in message.cmsgs().expect("room for descriptors") {
+            if let ControlMessageOwned::ScmRights(rights) = control {
+                for fd in rights {
+                    // By its name, since a bare number cannot be owned without unsafe code.
+                    self.files.push_back(File::open(format!("/proc/self/fd/{fd}")).expect("a file"));
+                    nix::unistd::close(fd).expect("ours");
+                }
+            }
+        }
+        Some(message.bytes)
+    }
+
+    /// The oldest descriptor that came and was not taken.
+    pub fn take_file(&mut self) -> Option<File> {
+        self.files.pop_front()
     }
 
     /// The next frame that asks for something, past what only informs.
@@ -172,7 +199,8 @@ impl CellSource for FakeSource {
         let number = self.started.fetch_add(1, Ordering::Relaxed) + 1;
         let (end, ended) = watch::channel(false);
         let process = FakeProcess { number, socket: theirs.try_clone()?, ended };
-        let cell = FakeCell { number, socket: theirs, board: board.try_clone()?, decoder: Decoder::default() };
+        let (board_of_cell, decoder) = (board.try_clone()?, Decoder::default());
+        let cell = FakeCell { number, socket: theirs, board: board_of_cell, decoder, files: VecDeque::new() };
         let script = self.script.clone();
         let end = End(cell.socket.try_clone()?, end);
         std::thread::spawn(move || {

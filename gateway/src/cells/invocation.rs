@@ -2,7 +2,7 @@
 //!
 //! Dropping it before its end is how a client's leaving reaches the cell: the drop sends `Cancel`.
 
-use super::link::Link;
+use super::link::{Link, Loaded};
 use super::slots::Miss;
 use bytes::Bytes;
 use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, ResponseFrame};
@@ -32,11 +32,13 @@ pub struct Invocation {
     link: Arc<Link>,
     id: u32,
     ended: bool,
+    /// Keeps the function loaded.
+    _loaded: Arc<Loaded>,
 }
 
 impl Invocation {
-    pub(super) fn new(link: Arc<Link>, id: u32) -> Invocation {
-        Invocation { link, id, ended: false }
+    pub(super) fn new(link: Arc<Link>, id: u32, loaded: Arc<Loaded>) -> Invocation {
+        Invocation { link, id, ended: false, _loaded: loaded }
     }
 
     /// Sends a piece of the request body, as the cell's credit allows. Returns `false` when the

@@ -13,19 +13,27 @@
 //! no body goes on while more than [`OUT_BYTES_HIGH`] wait to be written; bodies obey the window.
 //! What is appended regardless (cancel, credit, ping) is a few bytes per invocation.
 
+mod fetches;
+mod load;
 mod tasks;
 
+pub(super) use load::Unchecked;
+pub use load::{Loaded, NotLoaded};
 pub use tasks::ReadEnd;
 
+use super::Settings;
 use super::invocation::Invocation;
 use super::slots::{NoSlot, Slots};
+use crate::artifacts::{ArtifactFile, Artifacts};
+use crate::egress::{Egress, Underway};
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use bytes::{Bytes, BytesMut};
-use isle_wire::{Board, CellConfig, CellStats, Frame, LoadReply};
-use std::collections::HashMap;
+use isle_wire::{Board, CellStats, Frame, LoadReply};
+use load::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Instant;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
@@ -50,6 +58,8 @@ pub struct Begin<'a> {
     pub deadline: Instant,
     /// The body, or `None` when it follows in pieces.
     pub body: Option<&'a [u8]>,
+    /// How deep in a chain of functions that call each other it is; 0 for a stranger's.
+    pub depth: u8,
 }
 
 /// Why an invocation was not begun.
@@ -59,6 +69,8 @@ pub enum NotBegun {
     Full,
     /// More waits to be written than should: wait for [`Link::room`].
     Congested,
+    /// The cell does not know the function yet: wait for [`Link::load`].
+    NotLoaded,
     /// The cell is gone or going.
     Closed,
 }
@@ -66,7 +78,11 @@ pub enum NotBegun {
 #[derive(Debug, Default)]
 struct Outgoing {
     buffer: BytesMut,
-    loaded: HashMap<u32, Arc<FunctionVersion>>,
+    /// Descriptors to go with the byte at this place of `buffer`.
+    files: VecDeque<(usize, Arc<ArtifactFile>)>,
+    loaded: HashMap<u32, Entry>,
+    /// Unloaded, and perhaps not gone yet.
+    retired: Vec<Weak<FunctionVersion>>,
 }
 
 /// What the cell says of itself, and who waits to hear it.
@@ -78,7 +94,6 @@ struct Reports {
 }
 
 /// The gateway's end of a cell's socket.
-#[derive(Debug)]
 pub struct Link {
     slots: Mutex<Slots>,
     out: Mutex<Outgoing>,
@@ -87,12 +102,23 @@ pub struct Link {
     drained: Notify,
     board: Board,
     console: Arc<LogBus>,
+    artifacts: Arc<dyn Artifacts>,
+    /// What the cell may know at one time: versions, and bytes of them.
+    loaded_max: (usize, u64),
+    egress: Option<Arc<Egress>>,
+    underway: Underway,
     /// Nobody's console: the function is only being tried.
     muted: AtomicBool,
     epoch: Instant,
     pong: AtomicU32,
     begun: AtomicU64,
     writes: AtomicU64,
+}
+
+impl std::fmt::Debug for Link {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Link").field("slots", &self.slots).field("begun", &self.begun).finish_non_exhaustive()
+    }
 }
 
 /// A link and the tasks that keep it moving; whoever holds them ends them.
@@ -127,7 +153,8 @@ impl Link {
         socket: std::os::unix::net::UnixStream,
         board: Board,
         console: Arc<LogBus>,
-        config: &CellConfig,
+        artifacts: Arc<dyn Artifacts>,
+        settings: &Settings,
     ) -> std::io::Result<Started> {
         socket.set_nonblocking(true)?;
         let (read_half, write_half) = UnixStream::from_std(socket)?.into_split();
@@ -140,13 +167,17 @@ impl Link {
             drained: Notify::new(),
             board,
             console,
+            artifacts,
+            egress: settings.egress.clone(),
+            underway: Underway::default(),
+            loaded_max: (settings.loaded_versions_max, settings.loaded_bytes_max),
             muted: AtomicBool::new(false),
             epoch: Instant::now(),
             pong: AtomicU32::new(0),
             begun: AtomicU64::new(0),
             writes: AtomicU64::new(0),
         });
-        link.send(&Frame::Configure(serde_json::to_vec(config).map_err(std::io::Error::other)?.into()));
+        link.send(&Frame::Configure(serde_json::to_vec(&settings.cell).map_err(std::io::Error::other)?.into()));
         let reader = tokio::spawn(link.clone().read_all(read_half));
         let writer = tokio::spawn(link.clone().write_all(write_half));
         Ok(Started { link, reader, writer, ready })
@@ -167,7 +198,7 @@ impl Link {
         self.append(|out| frame.encode(&mut out.buffer));
     }
 
-    /// Begins an invocation; loads its function first if this cell has not seen it. `head` writes
+    /// Begins an invocation of a function that was loaded. `head` writes
     /// the request head as [`isle_wire::RequestHead::encode`] would, and may be called in vain.
     ///
     /// # Errors
@@ -178,26 +209,24 @@ impl Link {
         if out.buffer.len() > OUT_BYTES_HIGH {
             return Err(NotBegun::Congested);
         }
-        let id = match lock(&self.slots).insert(begin.request_id, deadline_ms) {
+        let version = number(begin.function);
+        let Some(loaded) = out.loaded.get(&version).and_then(Entry::ready) else { return Err(NotBegun::NotLoaded) };
+        let id = match lock(&self.slots).insert_at(begin.depth, begin.request_id, deadline_ms) {
             Ok(id) => id,
             Err(NoSlot::Full) => return Err(NotBegun::Full),
             Err(NoSlot::Closed) => return Err(NotBegun::Closed),
         };
         let idle = out.buffer.is_empty();
-        let version = number(begin.function);
-        let Outgoing { buffer, loaded } = &mut *out;
-        loaded.entry(version).or_insert_with(|| {
-            Frame::Load { version, spec: begin.function.spec_json.clone() }.encode(buffer);
-            begin.function.clone()
-        });
+        // About now: what the caller read from the clock already.
+        loaded.used(deadline_ms.saturating_sub(u64::from(begin.wall_ms)));
         let (follows, body) = (begin.body.is_none(), begin.body.unwrap_or_default());
-        Frame::encode_invoke_with(id, version, begin.wall_ms, follows, head, body, buffer);
+        Frame::encode_invoke_with(id, version, begin.wall_ms, follows, head, body, &mut out.buffer);
         drop(out);
         if idle {
             self.wake.notify_one();
         }
         self.begun.fetch_add(1, Ordering::Relaxed);
-        Ok(Invocation::new(self.clone(), id))
+        Ok(Invocation::new(self.clone(), id, loaded))
     }
 
     /// Waits until what waits to be written is less than [`OUT_BYTES_HIGH`], or the link is closed.
@@ -211,40 +240,6 @@ impl Link {
             }
             drained.await;
         }
-    }
-
-    /// Asks the cell to start the function once. One check at a time.
-    pub(super) fn check(&self, function: &Arc<FunctionVersion>) -> oneshot::Receiver<LoadReply> {
-        let (sender, receiver) = oneshot::channel();
-        lock(&self.reports).checked = Some(sender);
-        self.muted.store(true, Ordering::Relaxed);
-        let version = number(function);
-        self.append(|out| {
-            out.loaded.insert(version, function.clone());
-            Frame::Load { version, spec: function.spec_json.clone() }.encode(&mut out.buffer);
-            Frame::Check { version }.encode(&mut out.buffer);
-        });
-        receiver
-    }
-
-    /// Unloads every version for which `keep` says no. Returns how many stay.
-    pub(super) fn unload(&self, keep: impl Fn(&FunctionVersion) -> bool) -> usize {
-        let mut out = lock(&self.out);
-        let idle = out.buffer.is_empty();
-        let Outgoing { buffer, loaded } = &mut *out;
-        loaded.retain(|version, function| {
-            let keep = keep(function);
-            if !keep {
-                Frame::Unload { version: *version }.encode(buffer);
-            }
-            keep
-        });
-        let (stay, wrote) = (loaded.len(), !buffer.is_empty());
-        drop(out);
-        if idle && wrote {
-            self.wake.notify_one();
-        }
-        stay
     }
 
     /// Drops the function's idle isolates.
@@ -280,6 +275,7 @@ impl Link {
 
     /// The cell's process has ended and what it sent was read: the rest of its invocations is lost.
     pub(super) fn lose_all(&self) {
+        self.underway.cancel_all();
         let wakers = lock(&self.slots).lose_all();
         wakers.into_iter().for_each(std::task::Waker::wake);
         self.drained.notify_waiters();
@@ -333,8 +329,8 @@ impl Link {
         let stats = lock(&self.reports).stats.clone();
         let out = lock(&self.out);
         for version in &stats.versions {
-            if let Some(function) = out.loaded.get(&version.version) {
-                each(function, version);
+            if let Some(entry) = out.loaded.get(&version.version) {
+                each(entry.function(), version);
             }
         }
         stats

@@ -25,25 +25,32 @@ pub mod supervise;
 #[cfg(test)]
 pub(crate) mod fake;
 #[cfg(test)]
+mod load_tests;
+#[cfg(test)]
 mod tests;
 
+use crate::artifacts::Artifacts;
+use crate::egress::Egress;
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
 use group::{Backoff, Group};
 use isle_wire::{CellConfig, FailureDetail, LoadReply, Outcome};
+use link::Unchecked;
 use spawn::CellSource;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use supervise::{Cause, Cell};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 /// Beyond twice its CPU limit, how long a check may take. 10 s: a busy machine, and modules that
 /// await something at their top level.
 const CHECK_GRACE: Duration = Duration::from_secs(10);
+/// Groups that came for a cell count this long for how many spares there should be.
+const LATELY: Duration = Duration::from_secs(10);
 /// How long [`Cells::stop`] waits for processes that were killed.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
@@ -52,8 +59,13 @@ const STOP_MAX: Duration = Duration::from_secs(5);
 pub struct Settings {
     /// Sent to each.
     pub cell: CellConfig,
-    /// Cells ready for groups that have none.
+    /// Cells ready for groups that have none, at the least.
     pub spare_cells: usize,
+    /// And at the most: as many as groups lately came for.
+    pub spare_cells_max: usize,
+    /// Processes being started at one time; groups that need one wait in the order they came. One a
+    /// core by default: more start none sooner.
+    pub cells_starting_max: usize,
     /// A cell that answers no ping for this long is killed.
     pub heartbeat_timeout: Duration,
     /// A cell that is not ready after this long is killed. 20 s by default: a start takes
@@ -62,6 +74,16 @@ pub struct Settings {
     /// A group's cell that ran nothing for this long is ended. 10 min by default: it keeps some
     /// MiB, and a spare takes its place at once when it is needed.
     pub cell_idle: Duration,
+    /// Versions that one cell knows at one time. 1,000 by default: a tenant with more has some that
+    /// are seldom asked for, and loading one again costs a millisecond.
+    pub loaded_versions_max: usize,
+    /// Bytes of text of those. 64 MiB by default: an eighth of a cell's memory.
+    pub loaded_bytes_max: u64,
+    /// A version that nobody asked for this long is unloaded. 15 min by default: its isolates are
+    /// long gone by then.
+    pub version_idle: Duration,
+    /// Who makes functions' requests; without it they are refused.
+    pub egress: Option<Arc<Egress>>,
 }
 
 impl Settings {
@@ -70,9 +92,15 @@ impl Settings {
         Settings {
             cell,
             spare_cells: 1,
+            spare_cells_max: 8,
+            cells_starting_max: std::thread::available_parallelism().map_or(1, usize::from),
             heartbeat_timeout: Duration::from_secs(10),
             start_timeout: Duration::from_secs(20),
             cell_idle: Duration::from_secs(600),
+            loaded_versions_max: 1_000,
+            loaded_bytes_max: 64 << 20,
+            version_idle: Duration::from_secs(900),
+            egress: None,
         }
     }
 }
@@ -118,10 +146,12 @@ impl Drop for Keeper {
 pub(crate) struct Inner {
     pub(crate) settings: Arc<Settings>,
     pub(crate) console: Arc<LogBus>,
+    pub(crate) artifacts: Arc<dyn Artifacts>,
     source: Arc<dyn CellSource>,
     groups: Mutex<HashMap<String, Arc<Group>>>,
     spares: Mutex<Spares>,
     spare_wanted: Notify,
+    starting: Semaphore,
     all: Mutex<Vec<Arc<Cell>>>,
     gone: Notify,
     deaths: [AtomicU64; Cause::ALL.len()],
@@ -131,8 +161,27 @@ pub(crate) struct Inner {
 #[derive(Default)]
 struct Spares {
     ready: Vec<Arc<Cell>>,
+    /// When groups came for one; as many as count.
+    taken: VecDeque<Instant>,
     backoff: Backoff,
     stopping: bool,
+}
+
+impl Spares {
+    /// How many to have now: as many as groups lately came for, between the bounds.
+    fn wanted(&mut self, settings: &Settings, now: Instant) -> usize {
+        while self.taken.front().is_some_and(|&at| now.saturating_duration_since(at) > LATELY) {
+            self.taken.pop_front();
+        }
+        self.taken.len().clamp(settings.spare_cells, settings.spare_cells_max.max(settings.spare_cells))
+    }
+
+    fn note_taken(&mut self, settings: &Settings, now: Instant) {
+        if self.taken.len() >= settings.spare_cells_max {
+            self.taken.pop_front();
+        }
+        self.taken.push_back(now);
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -151,21 +200,26 @@ impl Drop for Unready {
 }
 
 impl Inner {
+    /// Starts a cell and waits until it is ready. A machine that cannot start cells is asked less and
+    /// less often, however many groups want one: deaths before that are counted by the cell's task.
     async fn start_one(self: &Arc<Self>) -> Result<Arc<Cell>, NoCell> {
+        let _turn = self.starting.acquire().await.map_err(|_| NoCell::Stopping)?;
+        if let Some(left) = lock(&self.spares).backoff.wait(Instant::now()) {
+            return Err(NoCell::BackingOff(left));
+        }
+        let failed = |error: std::io::Error, what| {
+            tracing::error!(target: "isle::cell", %error, "no cell could be {what}");
+            self.spare_died(Duration::ZERO);
+            NoCell::StartFailed
+        };
         let source = self.source.clone();
         let started = tokio::task::spawn_blocking(move || source.start()).await;
         let new = match started {
             Ok(Ok(new)) => new,
-            Ok(Err(error)) => {
-                tracing::error!(target: "isle::cell", %error, "no cell could be started");
-                return Err(NoCell::StartFailed);
-            }
+            Ok(Err(error)) => return Err(failed(error, "started")),
             Err(_) => return Err(NoCell::StartFailed),
         };
-        let (cell, ready) = Cell::adopt(new, self).map_err(|error| {
-            tracing::error!(target: "isle::cell", %error, "no cell could be adopted");
-            NoCell::StartFailed
-        })?;
+        let (cell, ready) = Cell::adopt(new, self).map_err(|error| failed(error, "adopted"))?;
         lock(&self.all).push(cell.clone());
         self.started.fetch_add(1, Ordering::Relaxed);
         let mut unready = Unready(Some(cell.clone()));
@@ -190,14 +244,23 @@ impl Inner {
             if spares.stopping {
                 return Err(NoCell::Stopping);
             }
+            spares.note_taken(&self.settings, Instant::now());
             self.spare_wanted.notify_one();
             while let Some(cell) = spares.ready.pop() {
                 if !cell.link.is_closed() {
+                    cell.take();
                     return Ok(cell);
                 }
             }
         }
-        self.start_one().await
+        let cell = self.start_one().await?;
+        cell.take();
+        Ok(cell)
+    }
+
+    /// A cell died that ran nobody's code: the fault is ours, or the machine's.
+    pub(crate) fn spare_died(&self, lived: Duration) {
+        lock(&self.spares).backoff.died(lived, Instant::now());
     }
 
     /// Called by a cell's task when the process is reaped.
@@ -207,9 +270,6 @@ impl Inner {
         let mut spares = lock(&self.spares);
         let before = spares.ready.len();
         spares.ready.retain(|other| !Arc::ptr_eq(other, cell));
-        if cell.group().is_none() && cause != Cause::Retired {
-            spares.backoff.died(Duration::ZERO, Instant::now());
-        }
         if spares.ready.len() < before {
             self.spare_wanted.notify_one();
         }
@@ -217,31 +277,30 @@ impl Inner {
         self.gone.notify_waiters();
     }
 
-    /// Keeps spares ready. A machine that cannot start cells is asked less and less often.
+    /// Keeps spares ready, and ends those that are not needed any more.
     async fn keep_spares(self: Arc<Self>) {
         loop {
-            let (missing, wait) = {
-                let spares = lock(&self.spares);
-                let missing = spares.ready.len() < self.settings.spare_cells && !spares.stopping;
-                (missing, spares.backoff.wait(Instant::now()))
+            let (have, wanted, wait) = {
+                let (mut spares, now) = (lock(&self.spares), Instant::now());
+                let wanted = if spares.stopping { spares.ready.len() } else { spares.wanted(&self.settings, now) };
+                while spares.ready.len() > wanted {
+                    spares.ready.pop().into_iter().for_each(|cell| cell.end(Cause::Retired));
+                }
+                (spares.ready.len(), wanted, spares.backoff.wait(now))
             };
-            if !missing {
-                self.spare_wanted.notified().await;
+            if have >= wanted {
+                // What was lately needed is forgotten after a while.
+                let forget = if have > self.settings.spare_cells { LATELY } else { Duration::MAX };
+                let _ = timeout(forget, self.spare_wanted.notified()).await;
             } else if let Some(wait) = wait {
                 tokio::time::sleep(wait).await;
-            } else {
-                match self.start_one().await {
-                    Ok(cell) => {
-                        let mut spares = lock(&self.spares);
-                        if spares.stopping {
-                            cell.end(Cause::Retired);
-                        } else if !cell.link.is_closed() {
-                            // One that dies later finds itself here and takes itself out.
-                            spares.backoff.died(Duration::MAX, Instant::now());
-                            spares.ready.push(cell);
-                        }
-                    }
-                    Err(_) => lock(&self.spares).backoff.died(Duration::ZERO, Instant::now()),
+            } else if let Ok(cell) = self.start_one().await {
+                let mut spares = lock(&self.spares);
+                if spares.stopping {
+                    cell.end(Cause::Retired);
+                } else if !cell.link.is_closed() {
+                    // One that dies later finds itself here and takes itself out.
+                    spares.ready.push(cell);
                 }
             }
         }
@@ -250,14 +309,22 @@ impl Inner {
 
 impl Cells {
     /// Starts keeping spares. Needs a tokio runtime.
-    pub fn start(settings: Settings, source: Arc<dyn CellSource>, console: Arc<LogBus>) -> Cells {
+    pub fn start(
+        settings: Settings,
+        source: Arc<dyn CellSource>,
+        artifacts: Arc<dyn Artifacts>,
+        console: Arc<LogBus>,
+    ) -> Cells {
+        let starting = settings.cells_starting_max.max(1);
         let inner = Arc::new(Inner {
             settings: Arc::new(settings),
             console,
+            artifacts,
             source,
             groups: Mutex::default(),
             spares: Mutex::default(),
             spare_wanted: Notify::new(),
+            starting: Semaphore::new(starting),
             all: Mutex::default(),
             gone: Notify::new(),
             deaths: Default::default(),
@@ -324,7 +391,10 @@ impl Cells {
         let most = CHECK_GRACE + Duration::from_millis(u64::from(limits.startup_cpu_ms) * 2);
         match timeout(most, link.check(function)).await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(_)) => refused(Outcome::CellDied, "the module ended its whole process while it was evaluated"),
+            Ok(Err(Unchecked::NotLoaded)) => refused(Outcome::Unavailable, "the function's text is not there"),
+            Ok(Err(Unchecked::Died)) => {
+                refused(Outcome::CellDied, "the module ended its whole process while it was evaluated")
+            }
             Err(_) => refused(Outcome::WallExceeded, "evaluating the module did not end in time"),
         }
     }
@@ -351,6 +421,11 @@ impl Cells {
     /// Whether enough cells are ready to serve.
     pub fn is_ready(&self) -> bool {
         self.inner.settings.spare_cells == 0 || self.inner.started.load(Ordering::Relaxed) > 0
+    }
+
+    /// Who makes functions' requests.
+    pub fn egress(&self) -> Option<&Arc<Egress>> {
+        self.inner.settings.egress.as_ref()
     }
 
     /// The cells that run now.

@@ -49,6 +49,8 @@ struct Slot {
     request_id: Bytes,
     /// When the gateway gives up, in ms of the link's clock.
     deadline_ms: u64,
+    /// How deep in a chain of functions it is. Kept until the slot is used again.
+    depth: u8,
 }
 
 /// Why there is no response, or no more of one.
@@ -111,11 +113,26 @@ impl Slots {
         // Ticket 0 is never used: an id is never 0, and an empty board speaks for nobody.
         slot.ticket = if slot.ticket == TICKET_MAX { 1 } else { slot.ticket + 1 };
         slot.phase = Phase::Waiting;
+        slot.depth = 0;
         slot.credit = WINDOW_BYTES as u32;
         slot.body_ended = false;
         slot.request_id = request_id;
         slot.deadline_ms = deadline_ms;
         Ok(index as u32 | slot.ticket << SLOT_BITS)
+    }
+
+    /// [`Slots::insert`] for an invocation that a chain of functions led to.
+    pub fn insert_at(&mut self, depth: u8, request_id: Bytes, deadline_ms: u64) -> Result<u32, NoSlot> {
+        let id = self.insert(request_id, deadline_ms)?;
+        self.slots[(id & (BOARD_SLOTS_MAX - 1)) as usize].depth = depth;
+        Ok(id)
+    }
+
+    /// How deep an invocation is, also after its end. Of one that is forgotten, or of none, the
+    /// deepest that is known: work that outlives its invocation must not start a chain anew.
+    pub fn depth(&self, id: u32) -> u8 {
+        let own = self.slots.get((id & (BOARD_SLOTS_MAX - 1)) as usize).filter(|slot| slot.ticket == id >> SLOT_BITS);
+        own.map_or_else(|| self.slots.iter().map(|slot| slot.depth).max().unwrap_or(0), |slot| slot.depth)
     }
 
     /// From now on nothing enters; what is inside goes on.

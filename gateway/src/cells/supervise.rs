@@ -13,6 +13,7 @@ use super::link::{Link, ReadEnd, Started};
 use super::spawn::{Exit, NewCell, Process};
 use super::{Inner, Settings};
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -69,6 +70,8 @@ pub struct Cell {
     pub link: Arc<Link>,
     /// Its process id.
     pub pid: u32,
+    adopted: Instant,
+    taken: AtomicBool,
     group: OnceLock<Arc<Group>>,
     assigned: OnceLock<Instant>,
     stop: Notify,
@@ -80,10 +83,12 @@ impl Cell {
     pub(super) fn adopt(new: NewCell, inner: &Arc<Inner>) -> std::io::Result<(Arc<Cell>, oneshot::Receiver<u32>)> {
         let NewCell { socket, board, process, stderr } = new;
         let Started { link, reader, writer, ready } =
-            Link::start(socket, board, inner.console.clone(), &inner.settings.cell)?;
+            Link::start(socket, board, inner.console.clone(), inner.artifacts.clone(), &inner.settings)?;
         let cell = Arc::new(Cell {
             link,
             pid: process.id(),
+            adopted: Instant::now(),
+            taken: AtomicBool::new(false),
             group: OnceLock::new(),
             assigned: OnceLock::new(),
             stop: Notify::new(),
@@ -94,6 +99,11 @@ impl Cell {
         let watch = Watch { cell: cell.clone(), process, reader, writer, listener, tail, inner: Arc::downgrade(inner) };
         tokio::spawn(watch.run(inner.settings.clone()));
         Ok((cell, ready))
+    }
+
+    /// From now on it may run somebody's code, and its death is no fault of ours.
+    pub(super) fn take(&self) {
+        self.taken.store(true, Ordering::Relaxed);
     }
 
     /// Gives the cell to a group, once.
@@ -149,6 +159,11 @@ impl Watch {
                 let lived = self.cell.assigned.get().map(Instant::elapsed).unwrap_or_default();
                 group.died(lived, Instant::now());
             }
+        } else if cause != Cause::Retired
+            && !self.cell.taken.load(Ordering::Relaxed)
+            && let Some(inner) = self.inner.upgrade()
+        {
+            inner.spare_died(self.cell.adopted.elapsed());
         }
         self.process.kill();
         let exit = self.process.wait().await;
@@ -209,6 +224,7 @@ async fn heartbeat(cell: &Cell, settings: &Settings) -> Cause {
         }
         ping = ping.wrapping_add(1);
         cell.link.ping(ping);
+        cell.link.unload_unused(settings.version_idle);
         let begun_now = cell.link.begun_total();
         if begun_now != begun || cell.link.in_flight() > 0 || cell.group().is_none() {
             (begun, busy_at) = (begun_now, Instant::now());

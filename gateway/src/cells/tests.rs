@@ -3,21 +3,31 @@
 use super::fake::{FakeCell, FakeSource, spec};
 use super::link::Begin;
 use super::*;
+use crate::artifacts::NoArtifacts;
 use crate::stage::{function, settings};
 use bytes::{Bytes, BytesMut};
 use isle_wire::{CellStats, Console, ConsoleLevel, Frame, RequestHead, ResponseFrame, VersionStats, WINDOW_BYTES};
 use std::sync::mpsc::{Receiver, sync_channel};
 
-fn cells(settings: Settings, script: impl Fn(FakeCell) + Send + Sync + 'static) -> (Cells, Arc<FakeSource>) {
+pub(super) fn cells(settings: Settings, script: impl Fn(FakeCell) + Send + Sync + 'static) -> (Cells, Arc<FakeSource>) {
+    cells_with(settings, Arc::new(NoArtifacts), script)
+}
+
+pub(super) fn cells_with(
+    settings: Settings,
+    artifacts: Arc<dyn Artifacts>,
+    script: impl Fn(FakeCell) + Send + Sync + 'static,
+) -> (Cells, Arc<FakeSource>) {
     let source = FakeSource::new(script);
-    (Cells::start(settings, source.clone(), Arc::new(LogBus::default())), source)
+    (Cells::start(settings, source.clone(), artifacts, Arc::new(LogBus::default())), source)
 }
 
 fn begin(function: &Arc<FunctionVersion>) -> Begin<'_> {
     Begin {
+        depth: 0,
         function,
         request_id: Bytes::from_static(b"request"),
-        wall_ms: 1_000,
+        wall_ms: 60_000,
         deadline: Instant::now() + Duration::from_secs(60),
         body: Some(b""),
     }
@@ -27,7 +37,17 @@ fn head(path: &'static str) -> impl FnOnce(&mut BytesMut) {
     move |out| RequestHead { path: Bytes::from_static(path.as_bytes()), ..Default::default() }.encode(out)
 }
 
-async fn of(cells: &Cells, name: &str) -> Arc<Cell> {
+/// An invocation of a function that is loaded first if it must be.
+pub(super) async fn begun(cell: &Cell, function: &Arc<FunctionVersion>, path: &'static str) -> invocation::Invocation {
+    loop {
+        match cell.link.begin(begin(function), head(path)) {
+            Err(link::NotBegun::NotLoaded) => cell.link.load(function).await.unwrap(),
+            begun => return begun.unwrap(),
+        }
+    }
+}
+
+pub(super) async fn of(cells: &Cells, name: &str) -> Arc<Cell> {
     cells.acquire(&cells.group(name)).await.unwrap()
 }
 
@@ -51,7 +71,7 @@ async fn a_version_is_loaded_once_and_every_invocation_answered() {
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
     for path in ["/a", "/b", "/c"] {
-        let mut invocation = cell.link.begin(begin(&function), head(path)).unwrap();
+        let mut invocation = begun(&cell, &function, path).await;
         assert_eq!(invocation.response().await.unwrap().body, path);
     }
     assert_eq!(cell.link.in_flight(), 0);
@@ -63,6 +83,7 @@ async fn frames_of_many_requests_are_written_at_once() {
     let (cells, _) = cells(settings(), FakeCell::echo);
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
     let before = cell.link.writes_total();
+    cell.link.load(&function).await.unwrap();
     let many: Vec<_> = (0..500).map(|_| cell.link.begin(begin(&function), head("/x")).unwrap()).collect();
     for mut invocation in many {
         invocation.response().await.unwrap();
@@ -89,10 +110,10 @@ async fn a_wedged_cell_is_killed_and_its_neighbour_is_not() {
     });
     let (acme, blog) = (of(&cells, "acme").await, of(&cells, "blog").await);
     let function = function(spec("acme", "blog", "main"));
-    let mut wedged = acme.link.begin(begin(&function), head("/wedge")).unwrap();
+    let mut wedged = begun(&acme, &function, "/wedge").await;
     let lost = wedged.response().await.unwrap_err();
     assert_eq!(lost, invocation::Lost::Died { begun: true });
-    let mut fine = blog.link.begin(begin(&function), head("/")).unwrap();
+    let mut fine = begun(&blog, &function, "/").await;
     assert_eq!(fine.response().await.unwrap().body, "fine");
     assert!(!Arc::ptr_eq(&acme, &of(&cells, "acme").await));
     cells.stop().await;
@@ -111,7 +132,7 @@ async fn a_cell_that_says_what_no_cell_says_is_killed() {
         }
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
-    let mut invocation = cell.link.begin(begin(&function), head("/")).unwrap();
+    let mut invocation = begun(&cell, &function, "/").await;
     assert_eq!(invocation.response().await.unwrap_err(), invocation::Lost::Died { begun: false });
     cells.stop().await;
     assert_eq!(cells.ended(Cause::Garbled), 1);
@@ -128,8 +149,8 @@ async fn what_a_dying_cell_had_answered_is_not_lost() {
         cell.answer(first, b"in time");
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
-    let mut first = cell.link.begin(begin(&function), head("/")).unwrap();
-    let mut second = cell.link.begin(begin(&function), head("/")).unwrap();
+    let mut first = begun(&cell, &function, "/").await;
+    let mut second = begun(&cell, &function, "/").await;
     assert_eq!(second.response().await.unwrap_err(), invocation::Lost::Died { begun: true });
     assert_eq!(first.response().await.unwrap().body, "in time");
     assert_eq!(cell.link.begin(begin(&function), head("/")).unwrap_err(), link::NotBegun::Closed);
@@ -159,7 +180,7 @@ async fn a_response_body_waits_for_its_reader() {
         while cell.next().is_some() {}
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
-    let mut invocation = cell.link.begin(begin(&function), head("/")).unwrap();
+    let mut invocation = begun(&cell, &function, "/").await;
     assert_eq!(invocation.response().await.unwrap().body, "first");
     let mut taken = 0;
     while taken < WINDOW_BYTES {
@@ -185,7 +206,7 @@ async fn more_body_than_the_window_ends_the_cell() {
         while cell.next().is_some() {}
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
-    let mut invocation = cell.link.begin(begin(&function), head("/")).unwrap();
+    let mut invocation = begun(&cell, &function, "/").await;
     invocation.response().await.unwrap();
     cell.link.room().await;
     while let Some(_unread) = cells.all().iter().find(|other| Arc::ptr_eq(other, &cell)) {
@@ -238,7 +259,7 @@ async fn console_lines_carry_the_id_of_their_request() {
         while cell.next().is_some() {}
     });
     let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
-    let mut invocation = cell.link.begin(begin(&function), head("/")).unwrap();
+    let mut invocation = begun(&cell, &function, "/").await;
     invocation.response().await.unwrap();
     let (lines, _) = cells.inner.console.tail("acme", "blog");
     let ids: Vec<&str> = lines.iter().map(|line| line.request_id.as_str()).collect();
@@ -265,7 +286,7 @@ async fn versions_that_nobody_serves_leave_and_an_unneeded_cell_ends() {
     let cell = of(&cells, "acme").await;
     let (old, new) = (function(spec("acme", "blog", "main")), function(spec("acme", "blog", "main")));
     for version in [&old, &new] {
-        cell.link.begin(begin(version), head("/")).unwrap().response().await.unwrap();
+        begun(&cell, version, "/").await.response().await.unwrap();
     }
     cells.retain(|function| function.id == new.id);
     assert_eq!(hear(heard).await, old.id as u32);

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration, where, and what was expected.
 
 use super::NodeConfig;
+use crate::egress::host::{self, HostPattern};
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::ops::Range;
@@ -123,7 +124,8 @@ fn holds(outer: &Range<usize>, inner: &Range<usize>) -> bool {
 pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
     let http = &config.http;
     let cells = &config.cells;
-    let numbers: [(&str, u64, u64, u64); 18] = [
+    let artifacts = &config.artifacts;
+    let numbers: [(&str, u64, u64, u64); 27] = [
         ("http.header_timeout_ms", http.header_timeout_ms, 10, 600_000),
         ("http.handshake_timeout_ms", http.handshake_timeout_ms, 10, 600_000),
         ("http.idle_timeout_ms", http.idle_timeout_ms, 10, 3_600_000),
@@ -135,10 +137,19 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
         ("http.handshakes_max", http.handshakes_max as u64, 1, 100_000),
         ("cells.memory_mb", u64::from(cells.memory_mb), 64, 65_536),
         ("cells.spare_cells", u64::from(cells.spare_cells), 0, 64),
+        ("cells.spare_cells_max", u64::from(cells.spare_cells_max), 0, 64),
         ("cells.spare_isolates", u64::from(cells.spare_isolates), 0, 64),
+        ("cells.spare_isolates_max", u64::from(cells.spare_isolates_max), 0, 64),
         ("cells.isolates_max", u64::from(cells.isolates_max), 1, 4_096),
         ("cells.isolate_idle_ms", cells.isolate_idle_ms, 100, 86_400_000),
         ("cells.heartbeat_timeout_ms", cells.heartbeat_timeout_ms, 500, 600_000),
+        ("artifacts.memory_mb", u64::from(artifacts.memory_mb), 0, 1 << 20),
+        ("artifacts.disk_mb", u64::from(artifacts.disk_mb), 1, 1 << 24),
+        ("artifacts.source_memory_mb", u64::from(artifacts.source_memory_mb), 0, 1 << 20),
+        ("artifacts.builders", u64::from(artifacts.builders), 0, 256),
+        ("artifacts.builder_memory_mb", u64::from(artifacts.builder_memory_mb), 256, 65_536),
+        ("artifacts.builder_cpu_s", u64::from(artifacts.builder_cpu_s), 1, 3_600),
+        ("artifacts.builder_deadline_ms", artifacts.builder_deadline_ms, 1_000, 3_600_000),
         ("tenants.concurrency_max", u64::from(config.tenants.concurrency_max), 1, 65_536),
         ("tenants.queue", u64::from(config.tenants.queue), 0, 65_536),
         ("node.concurrency_max", u64::from(config.node.concurrency_max), 1, 65_536),
@@ -161,6 +172,11 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
     if cells.memory_mb < config.limits.heap_mb {
         let message = format!("is {}, expected at least limits.heap_mb ({})", cells.memory_mb, config.limits.heap_mb);
         return refuse("cells.memory_mb", message);
+    }
+    for text in &config.egress.open {
+        if let Err(why) = HostPattern::parse(text) {
+            return refuse("egress.open", format!("has \"{text}\", which {why}, {}", host::EXPECTED));
+        }
     }
     if config.data_dir.as_os_str().is_empty() {
         return refuse("data_dir", "is empty, expected a folder".to_owned());

@@ -26,8 +26,13 @@ fn every_setting_the_example_shows_is_the_default_except_tls_and_trust_groups() 
     let shown = NodeConfig::parse("node.example.toml", &uncommented()).unwrap();
     assert_eq!(shown.public.tls.len(), 2);
     assert_eq!(shown.trust_groups["family"], ["acme", "acme-staging"]);
-    let rest =
-        NodeConfig { public: Public { tls: Vec::new(), ..shown.public }, trust_groups: BTreeMap::new(), ..shown };
+    assert_eq!(shown.egress.open, ["internal.example:443"]);
+    let rest = NodeConfig {
+        public: Public { tls: Vec::new(), ..shown.public },
+        trust_groups: BTreeMap::new(),
+        egress: Egress::default(),
+        ..shown
+    };
     assert_eq!(rest, NodeConfig::default());
 }
 
@@ -36,7 +41,9 @@ fn the_example_shows_every_setting() {
     let text = uncommented();
     let Err(unknown) = toml::from_str::<NodeConfig>("nonsense = 1") else { panic!("accepted") };
     let mut keys: Vec<String> = quoted(unknown.message());
-    for table in ["public", "admin", "http", "limits", "cells", "tenants", "node", "shutdown", "log"] {
+    for table in
+        ["public", "admin", "http", "limits", "cells", "artifacts", "tenants", "node", "shutdown", "egress", "log"]
+    {
         let Err(unknown) = toml::from_str::<NodeConfig>(&format!("[{table}]\nnonsense = 1")) else {
             panic!("accepted")
         };
@@ -78,6 +85,8 @@ fn a_wrong_type_is_named_with_its_line_and_what_was_expected() {
     assert!(message.starts_with("node.toml:2: `http.headers_max`: invalid value: integer `-1`, expected"), "{message}");
     let message = refusal("[log]\nformat = \"xml\"\n");
     assert!(message.starts_with("node.toml:2: `log.format`: unknown variant `xml`, expected"), "{message}");
+    let message = refusal("[cells]\nstart = \"fast\"\n");
+    assert!(message.starts_with("node.toml:2: `cells.start`: unknown variant `fast`, expected"), "{message}");
     let message = refusal("[[public.tls]]\ncert = \"a.pem\"\n");
     assert!(message.starts_with("node.toml:1: `public.tls`: missing field `key`"), "{message}");
 }

@@ -6,25 +6,30 @@
 
 mod apps;
 mod deploy;
+mod invoke;
 mod logs;
+mod plan;
 mod tenants;
 #[cfg(test)]
 mod tests;
 
 use super::Plane;
-use super::bundle::Bundle;
 use super::live::{AppLocks, Content, Live, LiveApp};
+use super::rebuild::Rebuilder;
 use super::reply::{ApiError, ApiReply};
 use super::store::{App, Store, StoreError, Stored};
+use super::texts::StoredTexts;
 use super::tokens::{self, TokenHash};
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, Uri, header};
 use isle_wire::Limits;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::Semaphore;
+
+pub(super) use plan::{Found, Keyed, work};
 
 /// Lines of JSON.
 pub(super) const NDJSON: &str = "application/x-ndjson";
@@ -68,6 +73,8 @@ pub struct ApiSettings {
     pub bundle_bytes_max: usize,
     /// Functions that are started for a check at one time.
     pub checks_max: usize,
+    /// Text of functions that is kept in memory, in bytes.
+    pub texts_bytes_max: u64,
 }
 
 impl ApiSettings {
@@ -103,12 +110,16 @@ pub(super) struct Inner<P> {
     settings: ApiSettings,
     /// Tenant → the cell group of its trust group.
     groups: HashMap<String, String>,
-    store: Store,
+    pub(super) store: Arc<Store>,
+    texts: Arc<StoredTexts>,
     plane: Arc<P>,
     admin: TokenHash,
     live: Mutex<Live>,
     locks: AppLocks,
     checks: Semaphore,
+    /// Places for invocations that nobody waits for.
+    events: invoke::Events,
+    rebuilder: OnceLock<Rebuilder>,
 }
 
 /// Who calls.
@@ -132,12 +143,16 @@ impl<P: Plane> Api<P> {
             move || -> Result<_, StoreError> { Ok((Store::open(&data_dir)?, tokens::open_admin(&data_dir)?)) };
         let opened = tokio::task::spawn_blocking(blocking).await.map_err(|_| StoreError::Closed)?;
         let (store, (admin, admin_token)) = opened?;
+        let store = Arc::new(store);
         let live = Live::new(&settings.public_base.domain, store.tenants().await?);
         // `@` is in no tenant's name: a group never shares a cell with a tenant of its name.
         let members = settings.trust_groups.iter().flat_map(|(group, tenants)| tenants.iter().map(move |t| (t, group)));
         let inner = Inner {
             groups: members.map(|(tenant, group)| (tenant.clone(), format!("@{group}"))).collect(),
             checks: Semaphore::new(settings.checks_max.max(1)),
+            events: invoke::Events::default(),
+            texts: Arc::new(StoredTexts::new(&store, settings.texts_bytes_max)),
+            rebuilder: OnceLock::new(),
             settings,
             store,
             plane,
@@ -146,7 +161,11 @@ impl<P: Plane> Api<P> {
             locks: AppLocks::default(),
         };
         let api = Api(Arc::new(inner));
-        let damaged = api.0.load_all().await?;
+        api.0.tidy_artifacts().await?;
+        let (damaged, stale) = api.0.load_all().await?;
+        if let Some(rebuilder) = Rebuilder::start(&api.0, stale) {
+            let _ = api.0.rebuilder.set(rebuilder);
+        }
         Ok(Opened { api, admin_token, damaged })
     }
 
@@ -173,11 +192,17 @@ impl<P: Plane> Inner<P> {
         }
         let path: Vec<&str> = uri.path().split('/').skip(1).collect();
         let unknown = || ApiError::not_found("not_found", "there is nothing at this path; see /v1/openapi.json");
+        let query = uri.query().unwrap_or_default();
+        if let ["2015-03-31", "functions", name, "invocations"] = path[..] {
+            return match *method {
+                Method::POST => self.invoke(name, query, headers, body).await,
+                _ => Err(ApiError::method_not_allowed("POST")),
+            };
+        }
         let Some(("v1", path)) = path.split_first().map(|(first, rest)| (*first, rest)) else { return Err(unknown()) };
         if path.contains(&"") {
             return Err(unknown());
         }
-        let query = uri.query().unwrap_or_default();
         let caller = || self.caller(headers);
         match (method.as_str(), path) {
             ("GET", ["openapi.json"]) => Ok(super::openapi::reply()),
@@ -266,35 +291,71 @@ impl<P: Plane> Inner<P> {
         self.groups.get(tenant).cloned().unwrap_or_else(|| tenant.to_owned())
     }
 
-    /// Makes a stored deployment's functions.
-    fn content(&self, tenant: &str, app: &str, id: &str, stored: &Stored) -> Result<Content, String> {
-        let bundle = Bundle::decode(&stored.content).map_err(|error| error.to_string())?;
-        let built = bundle.build(tenant, app, id, &self.cell_group(tenant), &self.settings.caps);
+    /// Makes a stored deployment's functions, each with what is known of how to start it.
+    async fn content(self: &Arc<Self>, tenant: &str, app: &str, id: &str, stored: Stored) -> Result<Content, String> {
         let startup_us = serde_json::from_str(&stored.startup).unwrap_or_default();
-        Ok(Content { built: built.map_err(|error| error.to_string())?, startup_us })
+        let keyed = self.keyed(tenant, app, id, stored.content).await?;
+        let plans = self.known_plans(&keyed).await.map_err(|error| error.to_string())?;
+        let built = self.assemble(&keyed, &plans)?;
+        Ok(Content { built, startup_us, plans })
     }
 
-    async fn load_all(&self) -> Result<Vec<(String, String)>, StoreError> {
+    /// Loads every app and publishes them. Returns those that are damaged, each with the reason, and
+    /// those of which some plan is missing.
+    async fn load_all(self: &Arc<Self>) -> Result<(Vec<(String, String)>, VecDeque<String>), StoreError> {
         let mut damaged = Vec::new();
+        let mut stale = VecDeque::new();
         let mut loaded = Vec::new();
         for row in self.store.apps().await? {
             let content = match self.store.load(row.name.clone(), row.current.clone()).await {
-                Ok(stored) => self.content(&row.tenant, &row.name, &row.current, &stored),
+                Ok(stored) => self.content(&row.tenant, &row.name, &row.current, stored).await,
                 Err(error) => Err(error.to_string()),
             };
             let content = content.inspect_err(|reason| {
                 tracing::error!(app = row.name, deployment = row.current, reason, "an app cannot be served");
                 damaged.push((row.name.clone(), reason.clone()));
             });
+            if content.as_ref().is_ok_and(Content::is_stale) {
+                stale.push_back(row.name.clone());
+            }
             loaded.push(LiveApp { row, content: content.ok() });
         }
         self.publish(|live| loaded.into_iter().for_each(|app| live.set_app(app)));
-        Ok(damaged)
+        Ok((damaged, stale))
     }
 
     /// Makes what was committed live.
     fn put_live(&self, row: App, content: Content) {
+        if content.is_stale()
+            && let Some(workshop) = self.workshop()
+        {
+            workshop.want(&row.name);
+        }
         self.publish(|live| live.set_app(LiveApp { row, content: Some(content) }));
+    }
+
+    /// Waits until nobody else changes the app.
+    pub(super) async fn alone(&self, app: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        self.locks.lock(app).await
+    }
+
+    /// The app as it is now, whoever's it is.
+    pub(super) fn live_row(&self, app: &str) -> Option<App> {
+        self.live().app(app).map(|app| app.row.clone())
+    }
+
+    /// Makes a deployment's plans, as the store has them now, live; if it is still the current one.
+    /// To be called alone.
+    pub(super) async fn republish(self: &Arc<Self>, tenant: &str, app: &str, id: &str) {
+        let Some(row) = self.live_row(app).filter(|row| row.current == id) else { return };
+        let content = match self.store.load(app.to_owned(), id.to_owned()).await {
+            Ok(stored) => self.content(tenant, app, id, stored).await,
+            Err(error) => Err(error.to_string()),
+        };
+        match content {
+            Ok(content) => self.publish(|live| live.set_app(LiveApp { row, content: Some(content) })),
+            Err(reason) => tracing::error!(app, deployment = id, reason, "an app cannot be published again"),
+        }
     }
 }
 

@@ -4,8 +4,10 @@
 //! deployment's id is the beginning of their SHA-256: that makes deploying idempotent.
 
 use super::manifest::{self, Manifest, ManifestError};
+use super::warmup;
+use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -13,8 +15,8 @@ use std::sync::Arc;
 
 /// Files of one deployment. A folder with more was not meant to be sent.
 pub const FILES_MAX: usize = 1_000;
-/// Text that all functions of an app hold together, in bytes: each holds the whole bundle. 128 MiB:
-/// two of the longest bundles a cell can be sent.
+/// Text that cells hold of all functions of an app together, in bytes: each has the whole bundle.
+/// 128 MiB: two of the longest bundles a cell can be sent.
 const RESIDENT_BYTES_MAX: usize = 128 << 20;
 
 /// A deployment's content.
@@ -23,6 +25,10 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 pub struct Bundle {
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    egress_allow: Option<Vec<String>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +38,14 @@ struct Function {
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
+    // What says nothing is not written: bundles from before keep their ids.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    contract: Contract,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cors: Option<Cors>,
+    /// Events as JSON; absent when the manifest says nothing, as in bundles of older Isles.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    warm_ups: Option<Vec<String>>,
 }
 
 /// Why a bundle cannot be.
@@ -146,10 +160,17 @@ impl Bundle {
                 return Err(ManifestError { key, line: function.entry_line, message }.into());
             }
             let routes = function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect();
-            let manifest::Function { entry, limits, env, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env });
+            let warm_ups =
+                warmup::resolve(function.warm_ups, &function.routes, function.contract.payload_format, &files)
+                    .map_err(|(line, message)| ManifestError {
+                        key: format!("functions.{name}.warmup"),
+                        line,
+                        message,
+                    })?;
+            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { functions, files })
+        Ok(Bundle { functions, files, cors: manifest.cors, egress_allow: manifest.egress_allow })
     }
 
     /// The canonical form.
@@ -165,12 +186,52 @@ impl Bundle {
         serde_json::from_slice(bytes).map_err(|error| BuildError(error.to_string()))
     }
 
-    /// The functions and routes of this bundle as one tenant's app. Limits above `caps`, which may
-    /// have been lowered since it was deployed, are lowered.
+    /// The modules alone.
+    pub fn into_modules(self) -> BTreeMap<String, ModuleSource> {
+        modules(self.files)
+    }
+
+    /// The functions of this bundle as one tenant's app. Limits above `caps`, which may have been
+    /// lowered since it was deployed, are lowered.
     ///
     /// # Errors
     /// Only for a bundle that an older Isle stored and this one does not understand, and for one
     /// that no cell can be sent.
+    pub fn into_drafts(self, tenant: &str, app: &str, deployment: &str, caps: &Limits) -> Result<Drafts, BuildError> {
+        let Bundle { functions: stored, files, cors, egress_allow } = self;
+        let mut modules = modules(files);
+        let mut functions = BTreeMap::new();
+        for (name, function) in stored {
+            let mut spec = FunctionSpec {
+                tenant: tenant.into(),
+                app: app.into(),
+                function: name.clone(),
+                deployment: deployment.into(),
+                entry: function.entry,
+                modules: std::mem::take(&mut modules),
+                env: function.env,
+                limits: manifest::lowered(&function.limits, caps),
+                contract: function.contract,
+                egress_allow: egress_allow.clone(),
+            };
+            let bytes = encoded_bytes(&spec);
+            modules = std::mem::take(&mut spec.modules);
+            if bytes > isle_wire::FRAME_BYTES_MAX {
+                return Err(BuildError(format!("function `{name}` is too large to be sent to a cell")));
+            }
+            let routes = function.routes.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
+            let warm_ups =
+                function.warm_ups.unwrap_or_else(|| warmup::default_warm_ups(&routes, spec.contract.payload_format));
+            functions.insert(name, Draft { spec, routes, warm_ups, cors: function.cors });
+        }
+        Ok(Drafts { modules: Arc::new(modules), functions, cors })
+    }
+
+    /// The functions and routes of this bundle, for a node that stores nothing: each function holds
+    /// its own text.
+    ///
+    /// # Errors
+    /// As [`Bundle::into_drafts`].
     pub fn build(
         &self,
         tenant: &str,
@@ -179,34 +240,84 @@ impl Bundle {
         cell_group: &str,
         caps: &Limits,
     ) -> Result<Built, BuildError> {
-        let modules: BTreeMap<String, ModuleSource> = self.files.iter().filter_map(module).collect();
-        let mut functions = BTreeMap::new();
-        let mut routes = Vec::new();
-        for (name, function) in &self.functions {
-            let spec = FunctionSpec {
-                tenant: tenant.into(),
-                app: app.into(),
-                function: name.clone(),
-                deployment: deployment.into(),
-                entry: function.entry.clone(),
-                modules: modules.clone(),
-                env: function.env.clone(),
-                limits: manifest::lowered(&function.limits, caps),
-            };
-            let version = Arc::new(FunctionVersion::new(spec, cell_group.into()));
-            if version.spec_json.len() > isle_wire::FRAME_BYTES_MAX {
-                return Err(BuildError(format!("function `{name}` is too large to be sent to a cell")));
-            }
-            let patterns = function.routes.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>, _>>()?;
-            routes.extend(patterns.iter().map(|pattern| (pattern.clone(), version.clone())));
-            functions.insert(name.clone(), BuiltFunction { version, routes: patterns });
-        }
-        Ok(Built { functions, routes: Arc::new(AppRoutes::build(routes)?) })
+        let drafts = self.clone().into_drafts(tenant, app, deployment, caps)?;
+        drafts.build(|drafts, draft| FunctionVersion::new(drafts.whole(draft), cell_group.into()))
     }
 }
 
-fn module((path, text): (&String, &String)) -> Option<(String, ModuleSource)> {
-    Some((path.clone(), ModuleSource { kind: ModuleKind::of_path(path)?, text: text.clone() }))
+/// A bundle's functions before it is known how they are started.
+#[derive(Clone, Debug)]
+pub struct Drafts {
+    /// What all of them have.
+    pub modules: Arc<BTreeMap<String, ModuleSource>>,
+    /// By name.
+    pub functions: BTreeMap<String, Draft>,
+    /// Who in a browser may read what they answer.
+    pub cors: Option<Cors>,
+}
+
+/// One of them.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// What it is, without its modules.
+    pub spec: FunctionSpec,
+    /// Its routes.
+    pub routes: Vec<Pattern>,
+    /// What its builder calls it with.
+    pub warm_ups: Vec<String>,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
+}
+
+impl Drafts {
+    /// A function's spec with its modules.
+    pub fn whole(&self, draft: &Draft) -> FunctionSpec {
+        FunctionSpec { modules: (*self.modules).clone(), ..draft.spec.clone() }
+    }
+
+    /// Makes the versions, each by `make`, and the routes to them.
+    ///
+    /// # Errors
+    /// When two functions have one route, which no manifest can say.
+    pub fn build(&self, make: impl Fn(&Drafts, &Draft) -> FunctionVersion) -> Result<Built, BuildError> {
+        let mut functions = BTreeMap::new();
+        let mut routes = Vec::new();
+        for (name, draft) in &self.functions {
+            let version = Arc::new(make(self, draft));
+            routes.extend(draft.routes.iter().map(|pattern| (pattern.clone(), version.clone())));
+            functions.insert(name.clone(), BuiltFunction { version, routes: draft.routes.clone() });
+        }
+        let policy = |cors: &Option<Cors>| cors.as_ref().map(|cors| Arc::new(Policy::new(cors)));
+        let own = |name: &str| self.functions.get(name).and_then(|function| policy(&function.cors));
+        let routes = AppRoutes::build(routes)?.with_cors(policy(&self.cors), own);
+        Ok(Built { functions, routes: Arc::new(routes) })
+    }
+}
+
+/// The length of a spec as JSON, without the JSON.
+fn encoded_bytes(spec: &FunctionSpec) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    serde_json::to_writer(&mut count, spec).expect("maps with string keys always encode");
+    count.0
+}
+
+fn modules(files: BTreeMap<String, String>) -> BTreeMap<String, ModuleSource> {
+    let module = |(path, text): (String, String)| {
+        let kind = ModuleKind::of_path(&path)?;
+        Some((path, ModuleSource { kind, text }))
+    };
+    files.into_iter().filter_map(module).collect()
 }
 
 /// SHA-256 in hexadecimal.
@@ -266,7 +377,7 @@ mod tests {
         let built = again.build("acme", "blog", "d", "@g", &caps).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
-        let sent: FunctionSpec = serde_json::from_slice(&version.spec_json).unwrap();
+        let sent: FunctionSpec = serde_json::from_slice(version.held_json().unwrap()).unwrap();
         assert_eq!(sent.modules["x.json"].kind, ModuleKind::Json);
         assert!(built.routes.route("GET", "/").is_some());
         assert!(Bundle::decode(b"{}").is_err());

@@ -3,6 +3,7 @@
 //! Everything here was committed to the store before it came here.
 
 use super::bundle::Built;
+use super::plans::Plan;
 use super::store::{App, Tenant};
 use super::tokens::TokenHash;
 use crate::route::RouteTable;
@@ -24,6 +25,15 @@ pub(super) struct Content {
     pub(super) built: Built,
     /// Start-up CPU time by function, in µs.
     pub(super) startup_us: BTreeMap<String, u32>,
+    /// How each function is started; absent where that is still to be found out.
+    pub(super) plans: BTreeMap<String, Plan>,
+}
+
+impl Content {
+    /// Whether some function's plan is still to be found out.
+    pub(super) fn is_stale(&self) -> bool {
+        self.plans.len() < self.built.functions.len()
+    }
 }
 
 /// Everything that is live. Kept behind one lock: it is read and changed by the admin API only,

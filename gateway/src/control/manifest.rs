@@ -1,11 +1,15 @@
 //! `isle.toml`: what an app is made of. Everything wrong is said with the key, the line and what
 //! was expected; nothing unknown is skipped, since a misspelt limit would be no limit.
 
+mod contract;
 #[cfg(test)]
 mod tests;
 
+use super::warmup::{self, WarmUp};
+use crate::cors::Cors;
+use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::Limits;
+use isle_wire::{Contract, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -20,6 +24,12 @@ pub const ROUTES_MAX: usize = 300;
 pub const ENV_BYTES_MAX: usize = 32 << 10;
 /// The longest path of a file in a deployment, in bytes.
 pub const PATH_BYTES_MAX: usize = 255;
+/// Rules of one app's `[egress] allow`. 200: each is compared with the host of each request.
+pub const EGRESS_RULES_MAX: usize = 200;
+
+/// What a function's table may say, for messages.
+const FUNCTION_KEYS: &str =
+    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +40,10 @@ pub struct Manifest {
     pub app_line: usize,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
+    /// Who in a browser may read what its functions answer, where they do not say so themselves.
+    pub cors: Option<Cors>,
+    /// Hosts that its functions may fetch from (`[egress] allow`); `None`: wherever the node lets them.
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// One function as the manifest has it.
@@ -45,6 +59,12 @@ pub struct Function {
     pub limits: Limits,
     /// Variables for the function.
     pub env: BTreeMap<String, String>,
+    /// How its handler is found and spoken to.
+    pub contract: Contract,
+    /// Who in a browser may read its answers; `None`: as the app says.
+    pub cors: Option<Cors>,
+    /// What its builder calls it with; `None` when the manifest does not say.
+    pub warm_ups: Option<Vec<WarmUp>>,
 }
 
 /// What is wrong with a manifest, and where.
@@ -153,7 +173,7 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions) = (None, None);
+        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -164,14 +184,43 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
-                other => return Err(self.unknown(key.span().start, other, "`app` or `functions`")),
+                "cors" => cors = Some(self.cors("cors", value)?),
+                "egress" => egress_allow = self.egress(value)?,
+                other => {
+                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                }
             }
         }
         let (app, app_line) = app.ok_or_else(|| self.error(0, "app", "is missing"))?;
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions })
+        Ok(Manifest { app, app_line, functions, cors, egress_allow })
+    }
+
+    fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
+        let mut allow = None;
+        for (key, value) in self.table("egress", value)? {
+            let inner = format!("egress.{}", key.get_ref());
+            if key.get_ref() != "allow" {
+                return Err(self.unknown(key.span().start, &inner, "`allow`"));
+            }
+            let expected = "an array of strings like \"api.example.com\"";
+            let list = value.get_ref().as_array().ok_or_else(|| self.wrong_type(&inner, value, expected))?;
+            let mut rules = Vec::new();
+            for rule in list.iter() {
+                let (at, text) = (rule.span().start, self.string(&inner, rule)?);
+                HostPattern::parse(text)
+                    .map_err(|why| self.error(at, &inner, format!("`{text}` {why}, {}", host::EXPECTED)))?;
+                rules.push(text.to_owned());
+            }
+            if rules.len() > EGRESS_RULES_MAX {
+                let message = format!("has {} rules, expected at most {EGRESS_RULES_MAX}", rules.len());
+                return Err(self.error(value.span().start, &inner, message));
+            }
+            allow = Some(rules);
+        }
+        Ok(allow)
     }
 
     fn functions(&self, value: &Value<'_>) -> Result<BTreeMap<String, Function>> {
@@ -202,8 +251,9 @@ impl<'t> Reader<'t> {
         value: &Value<'_>,
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
-        let (mut entry, mut routes, mut env) = (None, None, BTreeMap::new());
+        let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
         let mut limits = self.limits(key, None)?;
+        let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
             let inner = format!("{key}.{}", part.get_ref());
             match part.get_ref().as_ref() {
@@ -211,8 +261,19 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
-                _ => return Err(self.unknown(part.span().start, &inner, "`entry`, `routes`, `limits` or `env`")),
+                "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
+                "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
+                "handler" => contract.handler = self.handler_path(&inner, value)?,
+                "cors" => cors = Some(self.cors(&inner, value)?),
+                "binary_media_types" => {
+                    contract.binary_media_types = self.binary_media_types(&inner, value)?;
+                    binary_at = Some((inner, part.span().start));
+                }
+                _ => return Err(self.unknown(part.span().start, &inner, FUNCTION_KEYS)),
             }
+        }
+        if let (Some((key, at)), true) = (binary_at, contract.payload_format != PayloadFormat::Rest) {
+            return Err(self.error(at, &key, "is expected only beside `payload_format = \"rest\"`"));
         }
         let missing = || self.error(at, &format!("{key}.entry"), "is missing, expected the path of a module");
         let (entry, entry_line) = entry.ok_or_else(missing)?;
@@ -224,7 +285,7 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env })
+        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -235,6 +296,11 @@ impl<'t> Reader<'t> {
             return Err(self.error(value.span().start, key, message));
         }
         Ok(path)
+    }
+
+    fn warm_ups(&self, key: &str, value: &Value<'_>) -> Result<Vec<WarmUp>> {
+        let line = |at| self.line(at);
+        warmup::parse(value, &line).map_err(|(at, message)| self.error(at, key, message))
     }
 
     fn routes(

@@ -1,7 +1,7 @@
 //! Control: who may deploy what, what is deployed, and the REST API over it.
 //!
 //! ```text
-//!   api ──▶ manifest ──▶ Plane::check (each function once) ──▶ store (SQLite + blobs) ──▶ Plane::publish
+//!   api ──▶ manifest ──▶ plans (each function built once) ──▶ store (SQLite + blobs) ──▶ Plane::publish
 //! ```
 //!
 //! A deployment is checked whole, then committed whole, then published whole; whichever step
@@ -13,15 +13,23 @@ pub mod bundle;
 mod live;
 pub mod manifest;
 pub mod openapi;
+pub mod plans;
+mod rebuild;
 mod reply;
 pub mod store;
+mod texts;
 pub mod tokens;
+pub mod warmup;
 
 pub use api::{Api, ApiSettings, Opened, PublicBase};
 pub use reply::{ApiBody, ApiReply};
 
+use crate::artifacts::Workshop;
+use crate::request_id::RequestId;
 use crate::route::{FunctionVersion, RouteTable};
-use isle_wire::{ConsoleLevel, LoadReply};
+use bytes::Bytes;
+use http::HeaderValue;
+use isle_wire::{ConsoleLevel, LoadReply, Outcome, Timing};
 use std::future::Future;
 use std::sync::Arc;
 use tokio::sync::broadcast;
@@ -45,13 +53,45 @@ pub struct LogLine {
     pub text: String,
 }
 
+/// A call of a function with an event of the caller's.
+#[derive(Clone, Debug)]
+pub struct DirectCall {
+    /// The invocation's id.
+    pub request_id: RequestId,
+    /// The event, as JSON; empty for an empty object.
+    pub payload: Bytes,
+    /// `context.clientContext`: base64 of JSON.
+    pub client_context: Option<HeaderValue>,
+}
+
+/// What became of a [`DirectCall`].
+#[derive(Clone, Debug)]
+pub struct Invoked {
+    /// The call's.
+    pub request_id: RequestId,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Where the time went.
+    pub timing: Timing,
+    /// Why it failed: [`isle_wire::FailureDetail`] as JSON, if it is known.
+    pub detail: Bytes,
+    /// The result as JSON.
+    pub body: Bytes,
+}
+
 /// What control needs of the data plane. Tests bring one without cells.
 pub trait Plane: Send + Sync + 'static {
     /// Starts the function once, in a throw-away cell, and says whether it can serve.
     fn check(&self, function: &Arc<FunctionVersion>) -> impl Future<Output = LoadReply> + Send;
 
+    /// Where function versions are built. Without one they are only checked.
+    fn workshop(&self) -> Option<&Arc<Workshop>>;
+
     /// From the next request on, this table is the one; what it lacks is unloaded.
     fn publish(&self, table: Arc<RouteTable>);
+
+    /// Runs the function's handler with an event of the caller's.
+    fn invoke(&self, function: &Arc<FunctionVersion>, call: DirectCall) -> impl Future<Output = Invoked> + Send;
 
     /// Drops the function's idle isolates.
     fn evict(&self, function: &FunctionVersion);

@@ -9,12 +9,14 @@
 
 mod blobs;
 mod db;
+mod plans;
 mod schema;
 #[cfg(test)]
 mod tests;
 
 use super::tokens::TokenHash;
 use db::Db;
+use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -78,8 +80,23 @@ pub struct NewDeployment {
     pub content: Vec<u8>,
     /// JSON object: function's name → start-up CPU time, in µs.
     pub startup: String,
+    /// How its functions are started, where that is known.
+    pub plans: Vec<PlanRow>,
     /// Now, in ms since the Unix epoch.
     pub at: i64,
+}
+
+/// How one function of a deployment is started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlanRow {
+    /// The function.
+    pub function: String,
+    /// The key of its artifact.
+    pub key: String,
+    /// The build of Isle that found it out.
+    pub base: String,
+    /// The plan, as JSON.
+    pub plan: String,
 }
 
 /// A deployment's content.
@@ -308,5 +325,37 @@ impl Store {
     /// [`StoreError::AppUnknown`].
     pub async fn remove_app(&self, app: String) -> Result<(), StoreError> {
         self.run(move |db| db.remove_app(&app)).await
+    }
+
+    /// The plans of these keys, as JSON, where they are known.
+    ///
+    /// # Errors
+    /// See [`Store::tenants`].
+    pub async fn plans(&self, keys: Vec<String>) -> Result<HashMap<String, String>, StoreError> {
+        self.run(move |db| db.plans(&keys)).await
+    }
+
+    /// Stores plans of a deployment's functions. Says whether the deployment is still there.
+    ///
+    /// # Errors
+    /// See [`Store::tenants`].
+    pub async fn set_plans(&self, app: String, id: String, plans: Vec<PlanRow>, at: i64) -> Result<bool, StoreError> {
+        self.run(move |db| db.set_plans(&app, &id, &plans, at)).await
+    }
+
+    /// Drops the plans that no deployment has any more; their keys.
+    ///
+    /// # Errors
+    /// See [`Store::tenants`].
+    pub async fn drop_unused_plans(&self) -> Result<Vec<String>, StoreError> {
+        self.run(|db| db.drop_unused_plans()).await
+    }
+
+    /// Drops the plans of every build of Isle but `base`; the keys of those that stay.
+    ///
+    /// # Errors
+    /// See [`Store::tenants`].
+    pub async fn keep_plans_of(&self, base: String) -> Result<HashSet<String>, StoreError> {
+        self.run(move |db| db.keep_plans_of(&base)).await
     }
 }

@@ -7,12 +7,12 @@
 //! that HTTP/2 sent in pieces are joined. `x-forwarded-for` is continued; `x-forwarded-proto` and
 //! `-port` are ours alone, because what a stranger says there is not to be believed.
 
-use crate::accept::Peer;
+use crate::accept::{HeaderNames, Peer};
 use crate::route::Matched;
 use bytes::{BufMut, BytesMut};
 use http::Request;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use isle_wire::Writer;
+use isle_wire::{PayloadFormat, Writer};
 use std::io::Write;
 
 static KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
@@ -162,6 +162,10 @@ impl Head<'_> {
     fn encode_headers(&self, source: &[u8], out: &mut BytesMut) {
         let headers = self.request.headers();
         let connection = headers.get(header::CONNECTION);
+        // Format 1.0 shows names as the client wrote them.
+        let as_written = self.matched.function.spec.contract.payload_format != PayloadFormat::V2;
+        let written = if as_written { self.request.extensions().get::<HeaderNames>() } else { None };
+        let shown = |name: &'_ HeaderName| written.and_then(|names| names.written(name.as_str()));
         let mut pairs = Pairs::begin(out);
         if !headers.contains_key(header::HOST)
             && let Some(authority) = self.request.uri().authority()
@@ -173,7 +177,7 @@ impl Head<'_> {
             if *name == header::COOKIE {
                 if !std::mem::replace(&mut cookies, true) {
                     let all = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes);
-                    pairs.joined(b"cookie", b"; ", all);
+                    pairs.joined(shown(name).unwrap_or(b"cookie"), b"; ", all);
                 }
             } else if !is_hop_by_hop(name)
                 && *name != FORWARDED_FOR
@@ -181,13 +185,17 @@ impl Head<'_> {
                 && *name != FORWARDED_PORT
                 && !is_named(connection, headers, name)
             {
-                pairs.pair(name.as_str().as_bytes(), value.as_bytes());
+                pairs.pair(shown(name).unwrap_or(name.as_str().as_bytes()), value.as_bytes());
             }
         }
+        let ours: [&[u8]; 3] = match as_written {
+            true => [b"X-Forwarded-For", b"X-Forwarded-Proto", b"X-Forwarded-Port"],
+            false => [b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-port"],
+        };
         let before = headers.get_all(&FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
-        pairs.joined(b"x-forwarded-for", b", ", before.chain([source]));
-        pairs.pair(b"x-forwarded-proto", self.scheme());
-        pairs.pair(b"x-forwarded-port", self.port.as_bytes());
+        pairs.joined(ours[0], b", ", before.chain([source]));
+        pairs.pair(ours[1], self.scheme());
+        pairs.pair(ours[2], self.port.as_bytes());
         pairs.end();
     }
 }
@@ -206,6 +214,7 @@ mod tests {
             function: Arc::new(FunctionVersion::new(spec("acme", "blog", "hello"), "acme".into())),
             route_key: Bytes::from_static(b"GET /hello/{name}"),
             path_parameters: vec![(Bytes::from_static(b"name"), Bytes::from_static(b"you"))],
+            cors: None,
         };
         let peer = Peer { addr: "[::ffff:192.0.2.7]:999".parse().unwrap(), tls };
         let head = Head {

@@ -13,6 +13,8 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
+        contract: Default::default(),
+        egress_allow: None,
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }
@@ -168,7 +170,7 @@ fn modules_are_kept_once_as_json() {
     spec.modules.insert("a.js".into(), module);
     let version = FunctionVersion::new(spec.clone(), "acme".into());
     assert!(version.spec.modules.is_empty());
-    assert_eq!(serde_json::from_slice::<FunctionSpec>(&version.spec_json).unwrap(), spec);
+    assert_eq!(serde_json::from_slice::<FunctionSpec>(version.held_json().unwrap()).unwrap(), spec);
 }
 
 /// What the trie must agree with: every route is tried, the most specific one wins.

@@ -8,7 +8,9 @@
 use super::decode::{Decoded, decode};
 use super::pattern::{ANY, GET, HEAD, Kind, Pattern, SLOTS, Segment, slot};
 use super::{FunctionVersion, Matched};
+use crate::cors::Policy;
 use bytes::Bytes;
+use isle_wire::PayloadFormat;
 use std::sync::Arc;
 
 /// The routes of one app.
@@ -19,6 +21,10 @@ pub struct AppRoutes {
     routes: Vec<Route>,
     functions: Vec<Arc<FunctionVersion>>,
     default: Option<usize>,
+    /// Who in a browser may read what each function answers.
+    cors: Vec<Option<Arc<Policy>>>,
+    /// The same where no route fits.
+    app_cors: Option<Arc<Policy>>,
 }
 
 #[derive(Debug, Default)]
@@ -56,7 +62,13 @@ impl AppRoutes {
     /// One function for every path.
     pub fn only(function: Arc<FunctionVersion>) -> AppRoutes {
         let route = Route { key: Bytes::from_static(b"$default"), function: 0, parameters: Vec::new() };
-        AppRoutes { nodes: vec![Node::default()], routes: vec![route], functions: vec![function], default: Some(0) }
+        AppRoutes {
+            nodes: vec![Node::default()],
+            routes: vec![route],
+            functions: vec![function],
+            default: Some(0),
+            ..AppRoutes::default()
+        }
     }
 
     /// Builds the trie.
@@ -145,20 +157,52 @@ impl AppRoutes {
         self.functions.iter()
     }
 
-    /// Picks the function for a request to this app.
-    pub fn route(&self, method: &str, path: &str) -> Option<Matched> {
-        let method = slot(method);
-        let segments = path.strip_prefix('/');
-        let found = segments.and_then(|rest| {
+    /// The same routes with CORS policies: the app's, and what `own` says of each function by name.
+    pub fn with_cors(self, app: Option<Arc<Policy>>, own: impl Fn(&str) -> Option<Arc<Policy>>) -> AppRoutes {
+        let of = |function: &Arc<FunctionVersion>| own(&function.spec.function).or_else(|| app.clone());
+        AppRoutes { cors: self.functions.iter().map(of).collect(), app_cors: app, ..self }
+    }
+
+    fn select(&self, method: &str, path: &str) -> Option<&Route> {
+        let (method, path) = (slot(method), self.normal(path));
+        let found = path.strip_prefix('/').and_then(|rest| {
             let get_instead = || (method == HEAD).then(|| self.find(0, Some(rest), GET)).flatten();
             self.find(0, Some(rest), method).or_else(get_instead)
         });
-        let route = &self.routes[found.map(|index| index as usize).or(self.default)?];
+        Some(&self.routes[found.map(|index| index as usize).or(self.default)?])
+    }
+
+    /// A REST API takes a doubled slash in front for one.
+    fn normal<'p>(&self, path: &'p str) -> &'p str {
+        if path.starts_with("//") && self.is_rest() { &path[1..] } else { path }
+    }
+
+    fn cors_of(&self, route: &Route) -> Option<&Arc<Policy>> {
+        self.cors.get(route.function)?.as_ref()
+    }
+
+    /// Picks the function for a request to this app.
+    pub fn route(&self, method: &str, path: &str) -> Option<Matched> {
+        let route = self.select(method, path)?;
         Some(Matched {
             function: self.functions[route.function].clone(),
             route_key: route.key.clone(),
-            path_parameters: route.values(segments.unwrap_or_default()),
+            path_parameters: route.values(self.normal(path).strip_prefix('/').unwrap_or_default()),
+            cors: self.cors_of(route).cloned(),
         })
+    }
+
+    /// The policy for requests of this method and path, routed or not.
+    pub fn policy(&self, method: &str, path: &str) -> Option<&Arc<Policy>> {
+        match self.select(method, path) {
+            Some(route) => self.cors_of(route),
+            None => self.app_cors.as_ref(),
+        }
+    }
+
+    /// Whether every function is a REST API's: then so is the app (R56).
+    pub fn is_rest(&self) -> bool {
+        self.functions.iter().all(|function| function.spec.contract.payload_format == PayloadFormat::Rest)
     }
 
     /// `rest`: what is left of the path at this node, without the slash; `None` when it ended.

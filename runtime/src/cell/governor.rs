@@ -21,6 +21,8 @@ const AWAKE_AFTER_WORK: Duration = Duration::from_secs(1);
 const ASLEEP: Duration = Duration::from_millis(500);
 /// JavaScript that has run for this long has its memory looked at, each tick.
 const LOOK_AT_MEMORY_AFTER_NS: u64 = 3_000_000;
+/// Between two evictions while memory is short: what ended must be given back before more goes.
+const EVICT_EVERY: Duration = Duration::from_millis(100);
 /// Between two reports while anything changed.
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// Resident memory at which the running isolates are stopped, as a share of the kernel's limit:
@@ -109,6 +111,8 @@ pub fn run(cell: &Arc<Cell>) {
     let evict_at = u64::from(cell.config.memory_mb) * (1 << 20) / EVICT_SHARE.1 * EVICT_SHARE.0;
     let mut last_work = Instant::now();
     let mut last_report = Instant::now();
+    let mut last_eviction = Instant::now();
+    let mut given_back = true;
     let mut last_stats = CellStats::default();
     loop {
         let now = Instant::now();
@@ -126,13 +130,25 @@ pub fn run(cell: &Arc<Cell>) {
         if busy {
             last_work = now;
         }
-        if now.duration_since(last_report) >= REPORT_EVERY {
-            last_report = now;
-            let age = Duration::from_millis(cell.config.isolate_idle_ms);
-            versions.iter().for_each(|version| version.evict_idle(now, Some(age)));
+        if now.duration_since(last_eviction) >= EVICT_EVERY {
+            last_eviction = now;
             if memory.as_ref().ok().and_then(resident_bytes).is_some_and(|bytes| bytes > evict_at) {
                 cell.evict_longest_idle(None);
+                cell.drop_spares(true);
+                cell.give_back_memory();
             }
+        }
+        if now.duration_since(last_report) >= REPORT_EVERY {
+            last_report = now;
+            cell.drop_spares(false);
+            // Once nothing ends any more, so that it is done once for many.
+            let ended = cell.take_ended() > 0;
+            if !ended && !std::mem::replace(&mut given_back, true) {
+                cell.give_back_memory();
+            }
+            given_back &= !ended;
+            let age = Duration::from_millis(cell.config.isolate_idle_ms);
+            versions.iter().for_each(|version| version.evict_idle(now, Some(age)));
             let stats = statistics(cell, memory.as_ref().ok());
             if stats != last_stats {
                 if let Ok(json) = serde_json::to_vec(&stats) {

@@ -21,26 +21,32 @@ mod outbox;
 mod pool;
 mod resident;
 mod spares;
+mod starts;
 mod version;
 
 use crate::clock;
+use crate::egress::Fetches;
 use crate::function::Function;
-use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, map_snapshot, platform};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
+use crate::snapshot::artifact::{Artifact, source_digest};
 use crate::snapshot::caches;
 use bodies::{Incoming, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Wake, Watched};
-use isle_wire::{CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame};
+use isle_wire::{
+    CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind,
+};
 use outbox::Outbox;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::thread::Thread;
 use std::time::Instant;
 use version::{Job, Version};
 
@@ -48,9 +54,13 @@ use version::{Job, Version};
 pub struct Cell {
     config: CellConfig,
     base: &'static [u8],
+    /// The base snapshot's file name: what artifacts must have been made on.
+    base_name: String,
+    anchor: OnceLock<Thread>,
     outbox: Arc<Outbox>,
     begun: Begun,
     outgoing: Outgoing,
+    fetches: Arc<Fetches>,
     versions: RwLock<HashMap<u32, Arc<Version>>>,
     books: spares::Books,
     watched: Watched,
@@ -78,10 +88,10 @@ pub fn main() -> ExitCode {
 
 fn live() -> io::Result<()> {
     platform::close_inherited();
-    let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let begun = Begun::new(&File::from(io::stdout().as_fd().try_clone_to_owned()?))?;
-    let mut decoder = Decoder::default();
-    let config = match next_frame(&mut socket, &mut decoder)? {
+    let (mut decoder, mut receiver) = (Decoder::default(), Receiver::default());
+    let config = match next_frame(&socket, &mut receiver, &mut decoder)? {
         Some(Frame::Configure(json)) => serde_json::from_slice::<CellConfig>(&json).map_err(io::Error::other)?,
         _ => return Err(io::Error::other("the first frame is not a configuration")),
     };
@@ -94,9 +104,13 @@ fn live() -> io::Result<()> {
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));
+    let base_name = Path::new(&config.base_snapshot).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cell = Arc::new(Cell {
         config,
         base,
+        fetches: Fetches::new(outbox.clone()),
+        base_name,
+        anchor: OnceLock::new(),
         outbox,
         begun,
         outgoing: Outgoing::default(),
@@ -114,7 +128,7 @@ fn live() -> io::Result<()> {
     }
     let governed = cell.clone();
     std::thread::Builder::new().name("governor".to_owned()).spawn(move || governor::run(&governed))?;
-    Reader { cell, incoming: HashMap::new() }.run(&mut socket, &mut decoder)
+    Reader { cell, incoming: HashMap::new(), receiver }.run(&socket, &mut decoder)
 }
 
 /// Gives up what a cell does not need: its session, its folder, core files, written files, new
@@ -142,45 +156,45 @@ fn limit_memory(config: &CellConfig, isolates: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// An isolate that lives as long as the process, on a thread that does nothing.
+/// An isolate that lives as long as the process, on a thread that does nothing but give memory back
+/// when isolates have ended.
 fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
     let (made, wait) = std::sync::mpsc::sync_channel(1);
-    let cell = cell.clone();
-    std::thread::Builder::new().name("anchor".to_owned()).spawn(move || {
+    let anchored = cell.clone();
+    let thread = std::thread::Builder::new().name("anchor".to_owned()).spawn(move || {
         let Ok(executor) = tokio::runtime::Builder::new_current_thread().build() else { return };
         let _entered = executor.enter();
-        let console = console::Console::new(cell.outbox.clone());
-        let _anchor = Isolate::new(cell.base, 16 << 20, Box::new(console::Sink(console)));
+        let console = console::Console::new(anchored.outbox.clone());
+        let mut anchor = Isolate::new(anchored.base, 16 << 20, Box::new(console::Sink(console)));
         let _ = made.send(());
+        platform::set_urgency(platform::Urgency::Background);
         loop {
             std::thread::park();
+            anchor.collect();
+            platform::give_back_memory();
         }
     })?;
+    let _ = cell.anchor.set(thread.thread().clone());
     wait.recv().map_err(|_| io::Error::other("the base snapshot could not be restored"))
 }
 
-fn next_frame(socket: &mut UnixStream, decoder: &mut Decoder) -> io::Result<Option<Frame>> {
+fn next_frame(socket: &UnixStream, receiver: &mut Receiver, decoder: &mut Decoder) -> io::Result<Option<Frame>> {
     loop {
         if let Some(frame) = decoder.next_frame().map_err(io::Error::other)? {
             return Ok(Some(frame));
         }
-        if !fill(socket, &mut decoder.buffer)? {
+        if !fill(socket, receiver, &mut decoder.buffer)? {
             return Ok(None);
         }
     }
 }
 
 /// Reads once; `false` at the end. The bytes go behind what the buffer holds.
-fn fill(socket: &mut UnixStream, buffer: &mut BytesMut) -> io::Result<bool> {
+fn fill(socket: &UnixStream, receiver: &mut Receiver, buffer: &mut BytesMut) -> io::Result<bool> {
     const CHUNK: usize = 64 << 10;
     let held = buffer.len();
     buffer.resize(held + CHUNK, 0);
-    let read = loop {
-        match socket.read(&mut buffer[held..]) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            other => break other,
-        }
-    };
+    let read = receiver.read(socket, &mut buffer[held..]);
     buffer.truncate(held + *read.as_ref().unwrap_or(&0));
     Ok(read? > 0)
 }
@@ -205,6 +219,24 @@ impl Cell {
         self.in_flight.fetch_sub(count, Ordering::Relaxed);
     }
 
+    /// The version's artifact cannot be used: it starts without, and the gateway is told, once.
+    pub fn unfit(&self, version: &Version, why: &str) {
+        if version.mark_unfit() {
+            self.tell_unfit(version.number, why.to_owned());
+        }
+    }
+
+    fn tell_unfit(&self, version: u32, why: String) {
+        self.outbox.append(|out| Frame::Unfit { version, why }.encode(out));
+    }
+
+    /// Has free memory given back to the kernel, by a thread that serves nobody.
+    pub fn give_back_memory(&self) {
+        if let Some(anchor) = self.anchor.get() {
+            anchor.unpark();
+        }
+    }
+
     /// Called when a spare is ready; the first one makes the cell ready.
     pub fn spare_ready(&self) {
         if !self.ready.swap(true, Ordering::AcqRel) {
@@ -217,12 +249,13 @@ impl Cell {
 struct Reader {
     cell: Arc<Cell>,
     incoming: HashMap<u32, Incoming>,
+    receiver: Receiver,
 }
 
 impl Reader {
-    fn run(mut self, socket: &mut UnixStream, decoder: &mut Decoder) -> io::Result<()> {
+    fn run(mut self, socket: &UnixStream, decoder: &mut Decoder) -> io::Result<()> {
         let mut touched: Vec<Arc<Version>> = Vec::new();
-        while fill(socket, &mut decoder.buffer)? {
+        while fill(socket, &mut self.receiver, &mut decoder.buffer)? {
             while let Some(frame) = decoder.next_frame().map_err(io::Error::other)? {
                 self.take(frame, &mut touched);
             }
@@ -242,10 +275,11 @@ impl Reader {
             Frame::Body { id, last, data } => self.body(id, last, &data, touched),
             Frame::Credit { id, bytes } => self.cell.outgoing.credit(id, bytes as usize, &self.cell.outbox),
             Frame::Cancel { id } => self.cancel(id),
-            Frame::Load { version, spec } => self.load(version, &spec),
+            Frame::Load { version, plan, artifact, spec } => self.load(version, plan, artifact, &spec),
             Frame::Unload { version } => self.unload(version),
             Frame::Check { version } => self.check(version),
             Frame::Evict { version } => self.evict(version),
+            Frame::Fetch { id, frame } => self.cell.fetches.take(id, frame),
             Frame::Ping(number) => self.cell.outbox.append(|out| Frame::Pong(number).encode(out)),
             // What only a cell says, a gateway does not.
             Frame::Configure(_)
@@ -253,6 +287,7 @@ impl Reader {
             | Frame::Checked { .. }
             | Frame::Response { .. }
             | Frame::Console(_)
+            | Frame::Unfit { .. }
             | Frame::Pong(_)
             | Frame::Stats(_) => {}
         }
@@ -333,14 +368,19 @@ impl Reader {
         }
     }
 
-    fn load(&self, number: u32, spec: &[u8]) {
-        match serde_json::from_slice::<FunctionSpec>(spec) {
-            Ok(spec) => {
-                let mut versions = self.cell.versions.write().unwrap_or_else(PoisonError::into_inner);
-                versions.insert(number, Version::new(number, Function::from_source(spec)));
-            }
-            Err(error) => eprintln!("isle cell: version {number} cannot be read: {error}"),
-        }
+    fn load(&mut self, number: u32, plan: StartKind, artifact: bool, spec: &[u8]) {
+        // Also when the text is no good: the next frame's descriptor must not be this one's.
+        let file = if artifact { self.receiver.take_file() } else { None };
+        let spec = match serde_json::from_slice::<FunctionSpec>(spec) {
+            Ok(spec) => spec,
+            Err(error) => return eprintln!("isle cell: version {number} cannot be read: {error}"),
+        };
+        let artifact = file.and_then(|file| {
+            let mapped = Artifact::map(&file, &self.cell.base_name, &source_digest(&spec));
+            mapped.map_err(|unfit| self.cell.tell_unfit(number, format!("the artifact {unfit}"))).ok()
+        });
+        let version = Version::new(number, Function::resident(spec, artifact), plan);
+        self.cell.versions.write().unwrap_or_else(PoisonError::into_inner).insert(number, version);
     }
 
     fn unload(&self, number: u32) {

@@ -5,6 +5,7 @@
 //! gateway that does not read stops the cell's answers, which is the back-pressure wanted. What
 //! can pile up is bounded by the invocations in the cell and the window of each body.
 
+use crate::egress::FrameSink;
 use bytes::BytesMut;
 use isle_wire::Frame;
 use std::io::Write;
@@ -74,6 +75,12 @@ impl Outbox {
                 return;
             }
         }
+    }
+}
+
+impl FrameSink for Outbox {
+    fn send(&self, frame: &Frame) {
+        Outbox::send(self, frame);
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who runs where: pure decisions over counts and times, no V8, no threads.
 
-use std::time::Duration;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// A waiting request makes another isolate of its version worth while after this long. A warm
 /// handler takes microseconds, so a wait of this length means that the residents are busy.
@@ -36,6 +37,103 @@ pub fn spares_to_make(spares: u32, making: u32, wanted: u32, isolates: u32, isol
     wanted.saturating_sub(spares + making).min(isolates_max.saturating_sub(isolates))
 }
 
+/// How many spare isolates to keep: as many as were lately needed at once, between the bounds.
+pub fn spares_wanted(peak: u32, least: u32, most: u32) -> u32 {
+    peak.clamp(least, most.max(least))
+}
+
+/// Starts that wait or began in this second from which on they are a storm: whoever serves goes
+/// before them.
+const STORM: u32 = 4;
+
+/// Whether starts should leave the processor to others.
+pub fn is_storm(waiting: usize, begun_this_second: u32) -> bool {
+    waiting >= STORM as usize || begun_this_second > STORM
+}
+
+/// Seconds that count as lately.
+const LATELY: usize = 10;
+
+/// How many of something there were in each of the last seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Recent {
+    epoch: Instant,
+    second: u64,
+    counts: [u32; LATELY],
+}
+
+impl Recent {
+    /// Nothing yet.
+    pub fn new(now: Instant) -> Recent {
+        Recent { epoch: now, second: 0, counts: [0; LATELY] }
+    }
+
+    fn advance(&mut self, now: Instant) {
+        let second = now.saturating_duration_since(self.epoch).as_secs();
+        for passed in self.second + 1..=second.min(self.second + LATELY as u64) {
+            self.counts[passed as usize % LATELY] = 0;
+        }
+        if second > self.second + LATELY as u64 {
+            self.counts = [0; LATELY];
+        }
+        self.second = self.second.max(second);
+    }
+
+    /// One more.
+    pub fn add(&mut self, now: Instant) {
+        self.advance(now);
+        self.counts[self.second as usize % LATELY] += 1;
+    }
+
+    /// In this second.
+    pub fn current(&mut self, now: Instant) -> u32 {
+        self.advance(now);
+        self.counts[self.second as usize % LATELY]
+    }
+
+    /// In the second that had most.
+    pub fn peak(&mut self, now: Instant) -> u32 {
+        self.advance(now);
+        self.counts.iter().copied().max().unwrap_or(0)
+    }
+}
+
+/// Things that wait for their turn, the owners in turns: one with hundreds does not keep one with
+/// a single thing waiting. Within an owner the oldest goes first.
+#[derive(Debug)]
+pub struct Turns<T>(VecDeque<(String, VecDeque<T>)>);
+
+impl<T> Default for Turns<T> {
+    fn default() -> Turns<T> {
+        Turns(VecDeque::new())
+    }
+}
+
+impl<T> Turns<T> {
+    /// Adds one of `owner`'s.
+    pub fn push(&mut self, owner: &str, thing: T) {
+        match self.0.iter_mut().find(|(known, _)| known == owner) {
+            Some((_, things)) => things.push_back(thing),
+            None => self.0.push_back((owner.to_owned(), VecDeque::from([thing]))),
+        }
+    }
+
+    /// Whose turn it is.
+    pub fn pop(&mut self) -> Option<T> {
+        let (owner, mut things) = self.0.pop_front()?;
+        let thing = things.pop_front();
+        if !things.is_empty() {
+            self.0.push_back((owner, things));
+        }
+        thing
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|(_, things)| things.len()).sum()
+    }
+}
+
 /// Which of the idle isolates to drop for room: the one idle for longest.
 pub fn longest_idle<K>(idle: impl Iterator<Item = (K, Duration)>) -> Option<K> {
     idle.max_by_key(|(_, age)| *age).map(|(key, _)| key)
@@ -69,6 +167,37 @@ mod tests {
         assert_eq!(spares_to_make(1, 1, 2, 3, 10), 0);
         assert_eq!(spares_to_make(0, 0, 2, 9, 10), 1);
         assert_eq!(spares_to_make(0, 0, 2, 12, 10), 0);
+    }
+
+    #[test]
+    fn demand_is_remembered_for_ten_seconds_and_no_longer() {
+        let epoch = Instant::now();
+        let at = |ms| epoch + Duration::from_millis(ms);
+        let mut recent = Recent::new(epoch);
+        for ms in [100, 200, 300, 1_100] {
+            recent.add(at(ms));
+        }
+        assert_eq!((recent.current(at(1_200)), recent.peak(at(1_200))), (1, 3));
+        assert_eq!((recent.current(at(9_900)), recent.peak(at(9_900))), (0, 3));
+        assert_eq!(recent.peak(at(10_500)), 1, "the second of three is forgotten");
+        assert_eq!(recent.peak(at(60_000)), 0);
+        recent.add(at(59_000)); // an observer who was late
+        assert_eq!(recent.peak(at(60_000)), 1);
+        assert_eq!([0, 5, 50].map(|peak| spares_wanted(peak, 2, 8)), [2, 5, 8]);
+        assert_eq!(spares_wanted(5, 3, 0), 3, "no less than the least");
+    }
+
+    #[test]
+    fn owners_take_turns_whatever_they_bring() {
+        let mut turns = Turns::default();
+        (0..4).for_each(|number| turns.push("storm", number));
+        turns.push("calm", 100);
+        turns.push("other", 200);
+        turns.push("calm", 101);
+        assert_eq!(turns.len(), 7);
+        let order: Vec<i32> = std::iter::from_fn(|| turns.pop()).collect();
+        assert_eq!(order, [0, 100, 200, 1, 101, 2, 3]);
+        assert_eq!((turns.len(), turns.pop()), (0, None));
     }
 
     #[test]

@@ -11,9 +11,12 @@
 
 use super::Cell;
 use super::console::Console;
+use super::starts::Place;
 use super::version::{Job, Parked, Version};
-use crate::handler::event::{self, EventBody};
+use crate::handler::Expects;
+use crate::handler::invocation::Prepared;
 use crate::handler::response::Reply;
+use crate::isolate::platform::{Urgency, set_urgency};
 use crate::isolate::{Call, Called, Failure, Isolate, Stayed, Stop};
 use bytes::{Bytes, BytesMut};
 use deno_core::v8;
@@ -39,6 +42,7 @@ const COUNT_MEMORY_AFTER: Duration = Duration::from_millis(5);
 struct Pending {
     id: u32,
     promise: v8::Global<v8::Promise>,
+    expects: Expects,
     entered: Instant,
     deadline: Instant,
     cpu_ns: u64,
@@ -61,6 +65,8 @@ pub struct Resident {
     idle_since: Option<Instant>,
     retiring: bool,
     finished: BytesMut,
+    place: Option<Place>,
+    background: bool,
 }
 
 fn micros(duration: Duration) -> u32 {
@@ -77,6 +83,10 @@ pub struct Assignment {
     pub since: Instant,
     /// Whether the gateway asked for the start itself ([`Frame::Check`]).
     pub check: bool,
+    /// Whether the thread leaves the processor to others until it serves.
+    pub background: bool,
+    /// The start's place; given up when what waited has been begun.
+    pub place: Option<Place>,
 }
 
 /// Loads the version and serves it until the resident's end. Runs on the isolate's thread.
@@ -88,18 +98,34 @@ pub fn run(
     number: u64,
     assignment: Assignment,
 ) {
-    let Assignment { version, kind, since, check } = assignment;
+    let Assignment { version, kind, since, check, background, mut place } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
+    if let Some(outbound) = isolate.outbound() {
+        outbound.assign(version.number, version.limits());
+    }
     let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
-    let loaded = executor.block_on(async {
-        match tokio::time::timeout(wall, isolate.load(&version.function)).await {
-            Ok(loaded) => loaded,
-            Err(_) => {
+    let loaded = if kind == StartKind::Snapshot {
+        Ok(0) // restored with the function in it
+    } else {
+        executor.block_on(async {
+            let mut loading = std::pin::pin!(tokio::time::timeout(wall, isolate.load(&version.function)));
+            let loaded = std::future::poll_fn(|cx| {
+                let polled = loading.as_mut().poll(cx);
+                if polled.is_pending() {
+                    // It waits for a timer: another start may have the place.
+                    place = None;
+                }
+                polled
+            });
+            loaded.await.unwrap_or_else(|_| {
                 let message = format!("start-up took longer than {} ms", version.limits().wall_ms);
                 Err(Failure::new(Outcome::StartupFailed, "Isle.WallExceeded", message))
-            }
-        }
-    });
+            })
+        })
+    };
+    if let Some(path) = isolate.take_refused_cache() {
+        cell.unfit(&version, &format!("V8 refused the code cache of {path}"));
+    }
     if check {
         let (outcome, cpu_ns, detail) = match &loaded {
             Ok(cpu_ns) => (Outcome::Ok, *cpu_ns, Bytes::new()),
@@ -136,6 +162,8 @@ pub fn run(
         idle_since: Some(Instant::now()),
         retiring: false,
         finished: BytesMut::new(),
+        place,
+        background,
     };
     executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
     resident.leave();
@@ -178,6 +206,7 @@ impl Resident {
                 return Poll::Ready(());
             }
             self.flush();
+            self.end_start();
             if self.retiring && self.pending.is_empty() {
                 return Poll::Ready(());
             }
@@ -186,6 +215,13 @@ impl Resident {
                 Parking::Parked => return Poll::Pending,
                 Parking::Leave => return Poll::Ready(()),
             }
+        }
+    }
+
+    /// What waited for the start has been begun: from here on the isolate serves.
+    fn end_start(&mut self) {
+        if self.place.take().is_some() && std::mem::take(&mut self.background) {
+            set_urgency(Urgency::Serving);
         }
     }
 
@@ -227,26 +263,26 @@ impl Resident {
         let queue_us = waited.saturating_sub(start.1);
         let limits = self.version.limits();
         let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
-        let body = EventBody::of(&job.invoke.head, &job.invoke.body);
-        let event =
-            event::text(&job.invoke.head, &self.version.function.spec.app, matches!(body, EventBody::Base64(_)));
+        let prepared = Prepared::of(&job.invoke.head, &job.invoke.body, &self.version.function.spec);
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
-        let body_bytes_max = limits.response_body_bytes_max as usize;
         let call = Call {
             invocation: job.id,
-            event: &event,
-            body: &body,
+            event: &prepared.event,
+            body: &prepared.body,
             request_id: std::str::from_utf8(&job.invoke.head.request_id).unwrap_or_default(),
             deadline_ms: now_ms + left_ms,
             budget_ns: u64::from(limits.handler_cpu_ms) * 1_000_000,
-            body_bytes_max,
+            expects: prepared.expects,
+            client_context: prepared.client_context.as_deref(),
             follows,
         };
         self.idle_since = None;
         self.cell.begun.mark(job.id);
         let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
-        let pending = |promise| Pending { id: job.id, promise, entered: began, deadline, cpu_ns, queue_us, start };
+        let expects = prepared.expects;
+        let pending =
+            |promise| Pending { id: job.id, promise, expects, entered: began, deadline, cpu_ns, queue_us, start };
         if let Some(stop) = stop {
             let failure = self.stopped(stop);
             let timing = timing(queue_us, start.1, began, cpu_ns);
@@ -297,6 +333,9 @@ impl Resident {
         self.end_over_limit(budget_ns, cx);
         if turned.result.is_ready() && !self.pending.is_empty() && self.version.queue().jobs.is_empty() {
             // Nothing is left that could run: no timer, no operation, no microtask.
+            if self.isolate.release_callbacks() && self.end_settled(budget_ns) == Some(Gone) {
+                return Some(Gone);
+            }
             let message = "the handler's promise is pending and nothing is left that could settle it";
             let failure = Failure::new(Outcome::NeverSettled, "Runtime.NodeJsExit", message);
             self.end_all_pending(&failure);
@@ -305,7 +344,6 @@ impl Resident {
     }
 
     fn end_settled(&mut self, budget_ns: u64) -> Option<Gone> {
-        let body_bytes_max = self.version.limits().response_body_bytes_max as usize;
         let mut index = 0;
         while index < self.pending.len() {
             if !self.isolate.is_settled(&self.pending[index].promise) {
@@ -313,7 +351,7 @@ impl Resident {
                 continue;
             }
             let mut done = self.pending.swap_remove(index);
-            let settled = self.isolate.settle(&done.promise, budget_ns, body_bytes_max);
+            let settled = self.isolate.settle(&done.promise, budget_ns, &done.expects);
             done.cpu_ns += settled.cpu_ns;
             let timing = timing(done.queue_us, done.start.1, done.entered, done.cpu_ns);
             if let Some(stop) = settled.stop {
@@ -419,6 +457,9 @@ impl Resident {
     /// Appends the end of an invocation to what goes out at the next flush.
     fn send(&mut self, id: u32, result: Result<&Reply, &Failure>, start: StartKind, timing: Timing) {
         self.console.forget(id);
+        if let Some(outbound) = self.isolate.outbound() {
+            outbound.forget(id);
+        }
         self.cell.ended(1);
         let out = &mut self.finished;
         match result {

@@ -1,39 +1,75 @@
 //! Isolates and their threads: made ahead of need, taken when a version starts.
 //!
 //! A spare is a thread that has restored the base snapshot and waits for an assignment. It has
-//! never seen a tenant's code; it serves one version and then ends with its thread.
+//! never seen a tenant's code; it serves one version and then ends with its thread. There are as
+//! many as were lately needed at once; they are made while nothing waits to be started, by threads
+//! that leave the processor to others.
 
+use super::Cell;
 use super::console::{Console, Sink};
+use super::pool::{self, Recent, Turns};
 use super::resident::{self, Assignment};
-use super::version::Version;
-use super::{Cell, pool};
+use super::starts::Start;
+use crate::egress::Outbound;
 use crate::isolate::Isolate;
-use isle_wire::{Frame, Limits, Outcome, StartKind};
+use crate::isolate::platform::{Urgency, set_urgency};
+use isle_wire::{Limits, StartKind};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// What the cell knows of its isolates.
-#[derive(Default)]
 pub struct Isolates {
     /// Spares that wait.
-    ready: Vec<SyncSender<Assignment>>,
+    pub ready: Vec<SyncSender<Assignment>>,
     /// Spares being made.
     making: u32,
     /// Alive in all, those included.
-    alive: u32,
+    pub alive: u32,
     /// Numbers given out.
     last_number: u64,
+    /// Starts that have a place.
+    pub starting: u32,
+    /// Starts that wait for one.
+    pub waiting: Turns<Start>,
+    /// Starts of the last seconds.
+    pub recent: Recent,
+    /// Isolates that ended since memory was last given back.
+    ended: u32,
 }
 
-/// The books over isolates, behind a lock that is never held while V8 works.
-#[derive(Default)]
+/// The books over isolates, behind a lock that is never held while V8 works. A version's queue may
+/// be locked inside it, never the other way round.
 pub struct Books(Mutex<Isolates>);
 
+impl Default for Books {
+    fn default() -> Books {
+        Books(Mutex::new(Isolates {
+            ready: Vec::new(),
+            making: 0,
+            alive: 0,
+            last_number: 0,
+            starting: 0,
+            waiting: Turns::default(),
+            recent: Recent::new(Instant::now()),
+            ended: 0,
+        }))
+    }
+}
+
 impl Books {
-    fn open(&self) -> MutexGuard<'_, Isolates> {
+    /// The books, locked.
+    pub fn open(&self) -> MutexGuard<'_, Isolates> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What an isolate is made for.
+pub enum Origin {
+    /// Nobody yet.
+    Spare,
+    /// This start.
+    Wanted(Assignment),
 }
 
 /// Takes an isolate out of the books when its thread ends, however it ends.
@@ -46,6 +82,7 @@ impl Drop for Entry {
     fn drop(&mut self) {
         let mut books = self.cell.books.open();
         books.alive -= 1;
+        books.ended += 1;
         self.cell.fit_memory(&books);
         if self.making {
             books.making -= 1;
@@ -55,7 +92,7 @@ impl Drop for Entry {
 
 /// V8's own heap limit for a spare: the default function's. It cannot be changed afterwards without
 /// risk, so a function with another limit gets an isolate made for it.
-fn spare_heap_bytes() -> usize {
+pub fn spare_heap_bytes() -> usize {
     (Limits::default().heap_mb as usize) << 20
 }
 
@@ -66,18 +103,26 @@ impl Cell {
         (books.alive, books.ready.len() as u32)
     }
 
+    /// How many isolates have ended since this was last asked.
+    pub fn take_ended(&self) -> u32 {
+        std::mem::take(&mut self.books.open().ended)
+    }
+
     /// Moves the kernel's limit with the number of isolates. Called with the books open, so that
     /// two changes do not overtake each other.
-    fn fit_memory(&self, books: &Isolates) {
+    pub fn fit_memory(&self, books: &Isolates) {
         if let Err(error) = super::limit_memory(&self.config, books.alive) {
             eprintln!("isle cell: the memory limit cannot be moved: {error}");
         }
     }
 
-    /// Makes spares up to the configured number.
+    /// Makes spares up to what was lately needed, unless starts wait: those come first.
     pub fn refill_spares(self: &Arc<Self>) {
         let mut books = self.books.open();
-        let wanted = self.config.spare_isolates;
+        if books.starting > 0 || books.waiting.len() > 0 {
+            return;
+        }
+        let wanted = self.spares_wanted(&mut books);
         let make =
             pool::spares_to_make(books.ready.len() as u32, books.making, wanted, books.alive, self.config.isolates_max);
         books.making += make;
@@ -87,95 +132,41 @@ impl Cell {
         }
         drop(books);
         for _ in 0..make {
-            let (sender, receiver) = sync_channel(1);
-            self.spawn(spare_heap_bytes(), Some(sender), receiver);
+            self.spawn(spare_heap_bytes(), Origin::Spare);
         }
     }
 
-    /// Gives the version an isolate: a spare if one fits, else one made for it. The version's
-    /// books count it already.
-    pub fn start(self: &Arc<Self>, version: &Arc<Version>, check: bool) {
-        let heap_bytes = (version.limits().heap_mb as usize) << 20;
-        let mut assignment =
-            Assignment { version: version.clone(), kind: StartKind::Pooled, since: Instant::now(), check };
-        if heap_bytes == spare_heap_bytes() {
-            loop {
-                let Some(spare) = self.books.open().ready.pop() else { break };
-                match spare.send(assignment) {
-                    Ok(()) => return self.wake.call(),
-                    // The spare's thread has ended; try the next.
-                    Err(unsent) => assignment = unsent.0,
-                }
-            }
-        }
+    /// Ends spares that are more than was lately needed; with `all`, more than the least.
+    pub fn drop_spares(&self, all: bool) {
         let mut books = self.books.open();
-        if books.alive >= self.config.isolates_max {
-            drop(books);
-            self.make_room(version);
-            return;
-        }
-        books.alive += 1;
-        self.fit_memory(&books);
-        drop(books);
-        assignment.kind = StartKind::Source;
-        let (sender, receiver) = sync_channel(1);
-        if sender.send(assignment).is_ok() {
-            self.spawn(heap_bytes, None, receiver);
-        }
+        let wanted = if all { self.config.spare_isolates } else { self.spares_wanted(&mut books) };
+        // A spare whose sender is gone ends.
+        books.ready.truncate(wanted as usize);
     }
 
-    /// No isolate can be made now: takes the start back and drops the longest idle isolate of
-    /// another version. The governor tries again at its next look.
-    fn make_room(&self, version: &Arc<Version>) {
-        let mut queue = version.queue();
-        queue.residents -= 1;
-        queue.starting -= 1;
-        drop(queue);
-        self.evict_longest_idle(Some(version));
-        self.wake.call();
+    fn spares_wanted(&self, books: &mut Isolates) -> u32 {
+        let peak = books.recent.peak(Instant::now());
+        pool::spares_wanted(peak, self.config.spare_isolates, self.config.spare_isolates_max)
     }
 
-    /// Drops the idle isolates of the version, other than `except`, that has one idle for longest.
-    pub fn evict_longest_idle(&self, except: Option<&Arc<Version>>) {
-        let now = Instant::now();
-        let versions = self.versions();
-        let others = versions.iter().filter(|other| !except.is_some_and(|except| Arc::ptr_eq(other, except)));
-        let idle = others.filter_map(|other| {
-            let queue = other.queue();
-            let oldest = queue.parked.iter().filter_map(|parked| parked.idle_since).min()?;
-            Some((other.clone(), now.saturating_duration_since(oldest)))
-        });
-        if let Some(other) = pool::longest_idle(idle) {
-            other.evict_idle(now, Some(Duration::ZERO));
-        }
-    }
-
-    /// Starts an isolate's thread. With `announce`, it offers itself as a spare.
-    fn spawn(
-        self: &Arc<Self>,
-        heap_bytes: usize,
-        announce: Option<SyncSender<Assignment>>,
-        assignments: Receiver<Assignment>,
-    ) {
-        let mut entry = Entry { cell: self.clone(), making: announce.is_some() };
+    /// Starts an isolate's thread. The books count it already.
+    pub fn spawn(self: &Arc<Self>, heap_bytes: usize, origin: Origin) {
+        let mut entry = Entry { cell: self.clone(), making: matches!(origin, Origin::Spare) };
         let cell = self.clone();
         let thread = std::thread::Builder::new().name("isolate".to_owned()).spawn(move || {
+            let background = match &origin {
+                Origin::Spare => true,
+                Origin::Wanted(assignment) => assignment.background,
+            };
+            // A thread inherits from the one that made it, whatever that was doing.
+            set_urgency(if background { Urgency::Background } else { Urgency::Serving });
             // One helper thread: what crypto runs there is outside the isolate's CPU clock.
             let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
             let Ok(executor) = executor else { return };
             let entered = executor.enter();
             let console = Console::new(cell.outbox.clone());
-            let isolate = Isolate::new(cell.base, heap_bytes, Box::new(Sink(console.clone())));
-            cell.watched.add(isolate.control());
-            if let Some(sender) = announce {
-                let mut books = cell.books.open();
-                books.ready.push(sender);
-                books.making -= 1;
-                entry.making = false;
-                drop(books);
-                cell.spare_ready();
-            }
-            if let Ok(assignment) = assignments.recv() {
+            if let Some((mut isolate, assignment)) = cell.furnish(heap_bytes, origin, &console, &mut entry) {
+                isolate.connect(Outbound::new(cell.fetches.clone()));
                 let number = {
                     let mut books = cell.books.open();
                     books.last_number += 1;
@@ -194,15 +185,54 @@ impl Cell {
         }
     }
 
-    /// Answers a check that could not even be started.
-    pub fn refuse_check(&self, version: u32, message: &str) {
-        let detail = isle_wire::FailureDetail {
-            error_type: "Isle.Unavailable".to_owned(),
-            message: message.to_owned(),
-            ..Default::default()
-        };
-        let detail = serde_json::to_vec(&detail).unwrap_or_default().into();
-        let reply = isle_wire::LoadReply { outcome: Outcome::Unavailable, cpu_us: 0, detail };
-        self.outbox.send(&Frame::Checked { version, reply });
+    /// An isolate and what it is for; a spare waits here. `None`: the thread has nothing to do.
+    fn furnish(
+        self: &Arc<Self>,
+        heap_bytes: usize,
+        origin: Origin,
+        console: &std::rc::Rc<Console>,
+        entry: &mut Entry,
+    ) -> Option<(Isolate, Assignment)> {
+        let sink = || Box::new(Sink(console.clone()));
+        match origin {
+            Origin::Wanted(assignment) if assignment.kind == StartKind::Snapshot => {
+                match Isolate::restore(self.base, &assignment.version.function, sink()) {
+                    Ok(isolate) => {
+                        self.watched.add(isolate.control());
+                        Some((isolate, assignment))
+                    }
+                    Err(why) => {
+                        self.start_again(assignment, why);
+                        None
+                    }
+                }
+            }
+            Origin::Wanted(assignment) => {
+                let isolate = Isolate::new(self.base, heap_bytes, sink());
+                self.watched.add(isolate.control());
+                Some((isolate, assignment))
+            }
+            Origin::Spare => {
+                let isolate = Isolate::new(self.base, heap_bytes, sink());
+                self.watched.add(isolate.control());
+                let assignment = self.offer(entry).recv().ok()?;
+                if !assignment.background {
+                    set_urgency(Urgency::Serving);
+                }
+                Some((isolate, assignment))
+            }
+        }
+    }
+
+    /// The calling thread has a spare: whoever takes it sends its assignment.
+    fn offer(&self, entry: &mut Entry) -> Receiver<Assignment> {
+        let (sender, receiver) = sync_channel(1);
+        let mut books = self.books.open();
+        books.ready.push(sender);
+        books.making -= 1;
+        entry.making = false;
+        drop(books);
+        self.spare_ready();
+        receiver
     }
 }

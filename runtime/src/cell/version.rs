@@ -4,7 +4,7 @@
 //! for one that happens to be busy.
 
 use crate::function::Function;
-use isle_wire::{Invoke, Limits};
+use isle_wire::{Invoke, Limits, StartKind};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +56,8 @@ pub struct Version {
     pub number: u32,
     /// What it is.
     pub function: Arc<Function>,
+    plan: StartKind,
+    unfit: AtomicBool,
     queue: Mutex<Queue>,
     retired: AtomicBool,
     /// Isolates dropped for age or room.
@@ -66,15 +68,32 @@ pub struct Version {
 
 impl Version {
     /// A version without isolates.
-    pub fn new(number: u32, function: Function) -> Arc<Version> {
+    pub fn new(number: u32, function: Function, plan: StartKind) -> Arc<Version> {
         Arc::new(Version {
             number,
             function: Arc::new(function),
+            plan,
+            unfit: AtomicBool::new(false),
             queue: Mutex::default(),
             retired: AtomicBool::new(false),
             evictions: AtomicU64::new(0),
             heap_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// How to start it: `Snapshot`, `Pooled` or `Source`.
+    pub fn plan(&self) -> StartKind {
+        let snapshot = self.function.artifact.as_ref().is_some_and(|artifact| artifact.snapshot().is_some());
+        match self.plan {
+            StartKind::Source => StartKind::Source,
+            StartKind::Snapshot if snapshot && !self.unfit.load(Ordering::Relaxed) => StartKind::Snapshot,
+            _ => StartKind::Pooled,
+        }
+    }
+
+    /// From now on it starts without its snapshot. `true` for the first who finds that out.
+    pub fn mark_unfit(&self) -> bool {
+        !self.unfit.swap(true, Ordering::Relaxed)
     }
 
     /// The function's limits.

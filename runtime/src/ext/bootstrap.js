@@ -21,11 +21,17 @@
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
     ReflectOwnKeys,
+    PromiseReject,
     Proxy,
     String,
+    Promise,
     SafeMap,
+    SafeSet,
     StringPrototypeSlice,
     StringPrototypeSplit,
+    TypedArrayPrototypeGetByteLength,
+    TypedArrayPrototypeSet,
+    TypedArrayPrototypeSubarray,
     TypeError,
     Uint8Array,
   } = primordials;
@@ -37,6 +43,17 @@
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
   // Errors that nobody caught are told to the author; deno_core's way would end the isolate.
   ownCore.reportUnhandledException = (error) => op_isle_console(`Uncaught ${describe(error)}`, 3);
+  // What these make lives outside the JavaScript heap and is silently gone after a restore.
+  const noted = (object, key, what) => {
+    const real = object[key];
+    object[key] = (...args) => {
+      touch(what);
+      return ReflectApply(real, undefined, args);
+    };
+  };
+  noted(ownCore.ops, "op_blob_create_part", "Blob");
+  noted(ownCore.ops, "op_message_port_create_entangled", "MessageChannel");
+  noted(ownCore, "createSystemTimer", "AbortSignal.timeout");
   const bootstrap = { __proto__: null, primordials, core: ownCore, internals };
   const load = (specifier) => {
     let exports = loaded.get(specifier);
@@ -62,6 +79,31 @@
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
   loaded.set("ext:deno_fetch/22_http_client.js", { HttpClient, HttpClientPrototype: HttpClient.prototype });
+
+  // Nor does its tracing.
+  internals.__telemetry = { TRACING_ENABLED: false, exitSpan() {} };
+  internals.__telemetryUtil = {};
+
+  // A body read to its end is collected in buffers that the isolate's memory account knows; the
+  // operation that is meant for this would collect it outside.
+  const READ_STEP = 65_536;
+  ownCore.readAll = ownCore.ops.op_read_all = async (rid) => {
+    const pieces = [];
+    let length = 0;
+    for (;;) {
+      const piece = new Uint8Array(READ_STEP);
+      const count = await core.read(rid, piece);
+      if (count === 0) break;
+      ArrayPrototypePush(pieces, TypedArrayPrototypeSubarray(piece, 0, count));
+      length += count;
+    }
+    const whole = new Uint8Array(length);
+    for (let i = 0, at = 0; i < pieces.length; i++) {
+      TypedArrayPrototypeSet(whole, pieces[i], at);
+      at += TypedArrayPrototypeGetByteLength(pieces[i]);
+    }
+    return whole;
+  };
 
   const WEB = "ext:deno_web/", FETCH = "ext:deno_fetch/";
   load(`${WEB}00_infra.js`);
@@ -154,11 +196,14 @@
   };
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
-  // Outbound requests are refused until they can be made through the gateway.
-  const fetch = async function fetch(input, init = undefined) {
-    const local = load("ext:isle/local_fetch.js").localFetch(input, init);
-    if (local !== undefined) return await local;
-    throw new TypeError("fetch failed: outbound requests are not available to functions on this node");
+  // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
+  // answer would be state that all isolates share.
+  const fetch = function fetch(_input, _init = undefined) {
+    if (building) {
+      touch("fetch");
+      return PromiseReject(new TypeError("fetch failed: not while a snapshot is made"));
+    }
+    return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
 
   ObjectDefineProperties(globalThis, {
@@ -219,9 +264,89 @@
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
+  // Callback style (R70 to R72): of callback, `done`, `succeed`, `fail` and the handler's own
+  // result, the first one counts. The response goes out at once: an isolate serves many requests
+  // at one time, so there is no event loop of one request's that could be waited for.
+  const waiting = new SafeSet();
+  class Call {
+    settled = false;
+    failed = false;
+    value = undefined;
+    fallback = undefined;
+    resolve = undefined;
+    reject = undefined;
+    // Whether the handler has looked at one of the context's methods.
+    legacy = false;
+
+    end(failed, value) {
+      if (this.settled) return;
+      this.settled = true;
+      this.failed = failed;
+      this.value = value;
+      if (this.resolve !== undefined) {
+        waiting.delete(this);
+        (failed ? this.reject : this.resolve)(value);
+      }
+    }
+    done(error, result) {
+      if (error === undefined || error === null) this.end(false, result);
+      else this.end(true, error);
+    }
+    promise() {
+      return new Promise((resolve, reject) => {
+        this.resolve = resolve;
+        this.reject = reject;
+      });
+    }
+  }
+
+  // Whether the handler declares a callback, and whether it may have taken one undeclared: by
+  // `arguments` or a rest parameter, which count for nothing.
+  let handler, takesCallback, hidesArguments;
+  const callHandler = (theEvent, context, call) => {
+    let result;
+    try {
+      result = handler(theEvent, context, (error, result) => call.done(error, result));
+    } catch (error) {
+      if (!call.settled) throw error;
+    }
+    if (call.settled) {
+      if (call.failed) throw call.value;
+      return call.value;
+    }
+    // Most handlers end here. A callback that was neither declared nor used is not waited for.
+    if (!takesCallback && !call.legacy && !(hidesArguments && result === undefined)) return result;
+    if (result !== null && typeof result === "object" && typeof result.then === "function") {
+      const first = call.promise();
+      result.then((value) => call.end(false, value), (error) => call.end(true, error));
+      return first;
+    }
+    // R71: who never calls back has returned this.
+    call.fallback = result;
+    waiting.add(call);
+    return call.promise();
+  };
+
   let fixed;
   class Context {
-    constructor(requestId, deadline) {
+    #call;
+    get done() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error, result) => call.done(error, result);
+    }
+    get succeed() {
+      const call = this.#call;
+      call.legacy = true;
+      return (result) => call.end(false, result);
+    }
+    get fail() {
+      const call = this.#call;
+      call.legacy = true;
+      return (error) => call.end(true, error === undefined || error === null ? "handled" : error);
+    }
+    constructor(requestId, deadline, call) {
+      this.#call = call;
       // An own function without `this`: people take it out of the object and copy the object.
       this.getRemainingTimeInMillis = () => {
         const left = deadline - DateNow();
@@ -304,7 +429,6 @@
     });
   };
 
-  let handler;
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -372,6 +496,8 @@
     // Once per function version.
     adopt(theHandler, theFixed) {
       handler = theHandler;
+      takesCallback = theHandler?.length >= 3;
+      hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
     },
     // Once per restore of a function's own snapshot: what may not be in it.
@@ -405,7 +531,7 @@
         "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
         if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
       }
-      for (const name of ["setTimeout", "setInterval", "Blob", "File", "MessageChannel", "FinalizationRegistry",
+      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry",
         "CompressionStream", "DecompressionStream", "TextDecoderStream"]) {
         watch(globalThis, name, name);
       }
@@ -428,9 +554,10 @@
           return [];
         },
       });
-      const theContext = new Context("warm-up", DateNow() + 30_000);
+      const call = new Call();
+      const theContext = new Context("warm-up", DateNow() + 30_000, call);
       theContext.env = env;
-      const result = handler(JSONParse(eventText), theContext);
+      const result = callHandler(JSONParse(eventText), theContext, call);
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -465,6 +592,7 @@
       FixedDate.UTC = RealDate.UTC;
       globalThis.Date = FixedDate;
       performanceScript.Performance.prototype.now = () => 1;
+      ObjectDefineProperty(performanceScript.Performance.prototype, "timeOrigin", { __proto__: null, get: () => at });
       const fill = (array) => {
         const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
         for (let i = 0; i < bytes.length; i++) bytes[i] = i;
@@ -476,10 +604,20 @@
     },
 
     // Once per invocation.
-    enter(eventText, body, requestId, deadline) {
+    enter(eventText, body, requestId, deadline, clientContext) {
       const theEvent = JSONParse(eventText);
       if (body !== undefined) theEvent.body = body;
-      return handler(theEvent, new Context(requestId, deadline));
+      const call = new Call();
+      const context = new Context(requestId, deadline, call);
+      if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+      return callHandler(theEvent, context, call);
+    },
+    // Nothing is left that could call back (R71).
+    release() {
+      if (waiting.size === 0) return false;
+      waiting.forEach((call) => call.end(false, call.fallback));
+      waiting.clear();
+      return true;
     },
   };
   ObjectDefineProperty(globalThis, "__isle", { __proto__: null, value: hooks, configurable: true });

@@ -46,6 +46,12 @@
   await asked({ method: "PUT", body: '{"a":1}' }).json();
   new Request(asked(), { headers });
 
+  // There is nobody to ask here: this compiles the way to the question, the first the way back.
+  const fetched = await fetch("data:text/plain,text");
+  void [fetched.url, fetched.ok, fetched.headers.get("content-type")];
+  await fetched.text();
+  await fetch("http://localhost/", { method: "POST", headers: { a: "b" }, body: "text" }).catch(() => {});
+
   const form = new FormData();
   form.append("a", "b");
   form.append("file", new File(["text"], "name.txt", { type: "text/plain" }));

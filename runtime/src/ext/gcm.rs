@@ -2,7 +2,10 @@
 //! has the common lengths only.
 
 use aes::cipher::generic_array::GenericArray;
-use aes::cipher::{BlockEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, typenum::U16};
+use aes::cipher::typenum::U16;
+use aes::cipher::{
+    BlockCipher, BlockEncrypt, BlockSizeUser, InnerIvInit, KeyInit, StreamCipher, StreamCipherCoreWrapper,
+};
 use aes::{Aes128, Aes192, Aes256};
 use ctr::{Ctr32BE, CtrCore};
 use deno_core::op2;
@@ -10,6 +13,10 @@ use deno_error::JsErrorBox;
 use ghash::GHash;
 use ghash::universal_hash::UniversalHash;
 use subtle::ConstantTimeEq as _;
+
+/// AES with a key of some length.
+trait Cipher: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit {}
+impl<C: BlockCipher + BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit> Cipher for C {}
 
 type Block = GenericArray<u8, U16>;
 
@@ -27,13 +34,13 @@ fn hash(key: &Block, first: &[u8], second: &[u8], lengths: [[u8; 8]; 2]) -> Bloc
 }
 
 /// A message under way: the key stream for its text, and what its tag is made of.
-struct Gcm<C: BlockEncrypt + BlockSizeUser<BlockSize = U16>> {
+struct Gcm<C: Cipher> {
     stream: Ctr32BE<C>,
     hash_key: Block,
     mask: Block,
 }
 
-impl<C: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit> Gcm<C> {
+impl<C: Cipher> Gcm<C> {
     fn new(key: &[u8], iv: &[u8]) -> Option<Gcm<C>> {
         let cipher = C::new_from_slice(key).ok()?;
         let mut hash_key = Block::default();
@@ -46,7 +53,7 @@ impl<C: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit> Gcm<C> {
         } else {
             hash(&hash_key, iv, &[], [[0; 8], bits(iv.len())])
         };
-        let mut stream = Ctr32BE::<C>::from_core(CtrCore::inner_iv_init(cipher, &counter));
+        let mut stream = StreamCipherCoreWrapper::from_core(CtrCore::inner_iv_init(cipher, &counter));
         let mut mask = Block::default();
         stream.apply_keystream(&mut mask);
         Some(Gcm { stream, hash_key, mask })
@@ -60,7 +67,7 @@ impl<C: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit> Gcm<C> {
 }
 
 /// `None`: not decrypted, because something is not as it was sealed.
-fn run<C: BlockEncrypt + BlockSizeUser<BlockSize = U16> + KeyInit>(
+fn run<C: Cipher>(
     decrypt: bool,
     (key, iv, aad): (&[u8], &[u8], &[u8]),
     tag_bytes: usize,

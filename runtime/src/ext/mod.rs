@@ -7,8 +7,9 @@
 //! indices of the references the same in a snapshot that is made on top of another: deno_core's
 //! own way would lose them there.
 //!
-//! Of deno_fetch only scripts are used (Headers, Request, Response, FormData). Its ops are not
-//! registered: a cell has no network, and an op that is not there cannot be reached.
+//! Of deno_fetch only scripts are used. Its ops are not registered: a cell has no network, and an op
+//! that is not there cannot be reached. Two of the same names ask the gateway instead
+//! ([`crate::egress`]).
 
 mod gcm;
 mod ops;
@@ -16,6 +17,7 @@ mod scripts;
 mod url;
 
 use crate::clock;
+use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
 use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
@@ -43,10 +45,11 @@ deno_core::extension!(
         clock::ops::op_isle_date,
         clock::ops::op_isle_is_frozen,
         clock::ops::op_isle_now,
-        ops::op_isle_compile,
         gcm::op_isle_aes_gcm,
+        op_fetch,
+        op_fetch_send,
+        ops::op_isle_compile,
         ops::op_isle_console,
-        ops::op_isle_data_url,
         ops::op_isle_random,
         ops::op_isle_user_agent,
     ],

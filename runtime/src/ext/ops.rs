@@ -1,7 +1,7 @@
 //! Our own ops: compiling an embedded script, and the console's way out.
 
 use super::scripts;
-use deno_core::{OpState, ToJsBuffer, op2, v8};
+use deno_core::{OpState, op2, v8};
 use isle_wire::ConsoleLevel;
 
 /// The invocation whose turn it is, for console lines. Kept in V8's continuation-preserved
@@ -68,13 +68,4 @@ pub fn op_isle_random(#[buffer] bytes: &mut [u8]) {
 #[string]
 pub fn op_isle_user_agent() -> &'static str {
     concat!("Isle/", env!("CARGO_PKG_VERSION"))
-}
-
-/// The type and content of a `data:` URL; `None` when it is not valid.
-#[op2]
-#[serde]
-pub fn op_isle_data_url(#[string] url: &str) -> Option<(String, ToJsBuffer)> {
-    let parsed = deno_fetch::data_url::DataUrl::process(url).ok()?;
-    let (body, _) = parsed.decode_to_vec().ok()?;
-    Some((parsed.mime_type().to_string(), body.into()))
 }

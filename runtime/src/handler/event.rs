@@ -14,6 +14,8 @@ pub enum EventBody<'a> {
     None,
     /// As text (R10).
     Text(&'a str),
+    /// As text that was no UTF-8, with U+FFFD for what could not be read (R12).
+    Lossy(String),
     /// As base64 (R11).
     Base64(String),
 }
@@ -34,10 +36,15 @@ impl<'a> EventBody<'a> {
     }
 }
 
+/// The media type of a content type, without parameters.
+pub(super) fn media_type(content_type: &[u8]) -> &[u8] {
+    let end = content_type.iter().position(|b| *b == b';').unwrap_or(content_type.len());
+    content_type[..end].trim_ascii()
+}
+
 /// R10: these media types, and no others, are passed as plain strings.
 fn is_text(content_type: &[u8]) -> bool {
-    let end = content_type.iter().position(|b| *b == b';').unwrap_or(content_type.len());
-    let media_type = content_type[..end].trim_ascii();
+    let media_type = media_type(content_type);
     let is = |name: &str| media_type.eq_ignore_ascii_case(name.as_bytes());
     media_type.get(..5).is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"text/"))
         || is("application/json")
@@ -46,7 +53,7 @@ fn is_text(content_type: &[u8]) -> bool {
 }
 
 /// Appends `text` as a JSON string. Bytes that are not UTF-8 become U+FFFD.
-fn push_json(out: &mut String, text: &[u8]) {
+pub(super) fn push_json(out: &mut String, text: &[u8]) {
     out.push('"');
     match std::str::from_utf8(text) {
         Ok(text) => push_escaped(out, text),
@@ -106,7 +113,7 @@ fn decode(text: &[u8], plus: bool) -> Cow<'_, [u8]> {
 }
 
 /// A name and its value, decoded.
-type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+pub(super) type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 
 /// Appends an object whose repeated names are joined with commas, in the order of first sight.
 /// Quadratic in the number of *different* names, which the head limits bound to about a hundred.
@@ -186,16 +193,20 @@ fn push_headers(out: &mut String, head: &RequestHead) {
     push_joined(out, &pairs);
 }
 
-fn push_query(out: &mut String, head: &RequestHead) {
-    let pairs: Vec<_> = head
-        .query
+/// The query's names and values, decoded.
+pub(super) fn query_pairs(head: &RequestHead) -> Vec<Pair<'_>> {
+    head.query
         .split(|b| *b == b'&')
         .filter(|pair| !pair.is_empty())
         .map(|pair| {
             let at = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
             (decode(&pair[..at], true), decode(pair.get(at + 1..).unwrap_or_default(), true))
         })
-        .collect();
+        .collect()
+}
+
+fn push_query(out: &mut String, head: &RequestHead) {
+    let pairs = query_pairs(head);
     if !pairs.is_empty() {
         out.push_str(",\"queryStringParameters\":");
         push_joined(out, &pairs);
@@ -240,7 +251,7 @@ fn push_context(out: &mut String, head: &RequestHead, path: &[u8], api_id: &str)
 }
 
 /// `12/Mar/2020:19:03:58 +0000`, kept for the second it names.
-fn push_time(out: &mut String, time_ms: u64) {
+pub(super) fn push_time(out: &mut String, time_ms: u64) {
     thread_local! {
         static LAST: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
     }

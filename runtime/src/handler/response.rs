@@ -4,6 +4,7 @@
 //! a stay in JavaScript, under its clocks. Every V8 call that answers `None` has left an exception
 //! in the caller's `TryCatch`: [`Unreadable::Threw`].
 
+use super::{Expects, Reading, response_v1};
 use bytes::Bytes;
 use deno_core::v8;
 
@@ -31,11 +32,12 @@ pub enum Unreadable {
 
 /// Property names, kept as V8 strings for the isolate's life.
 pub struct Names {
-    status_code: v8::Global<v8::String>,
-    headers: v8::Global<v8::String>,
-    body: v8::Global<v8::String>,
+    pub(super) status_code: v8::Global<v8::String>,
+    pub(super) headers: v8::Global<v8::String>,
+    pub(super) body: v8::Global<v8::String>,
     cookies: v8::Global<v8::String>,
-    is_base64: v8::Global<v8::String>,
+    pub(super) is_base64: v8::Global<v8::String>,
+    pub(super) multi_value_headers: v8::Global<v8::String>,
 }
 
 impl Names {
@@ -51,13 +53,14 @@ impl Names {
             body: intern("body"),
             cookies: intern("cookies"),
             is_base64: intern("isBase64Encoded"),
+            multi_value_headers: intern("multiValueHeaders"),
         }
     }
 }
 
 type Value<'s> = v8::Local<'s, v8::Value>;
 
-fn get<'s>(
+pub(super) fn get<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     object: v8::Local<'s, v8::Object>,
     name: &v8::Global<v8::String>,
@@ -66,15 +69,30 @@ fn get<'s>(
     object.get(scope, name.into()).ok_or(Unreadable::Threw)
 }
 
-fn json_type() -> (Bytes, Bytes) {
+pub(super) fn json_type() -> (Bytes, Bytes) {
     (Bytes::from_static(b"content-type"), Bytes::from_static(b"application/json"))
 }
 
-/// Reads a handler's result. `body_bytes_max` is the function's limit.
+/// Reads a handler's result.
 ///
 /// # Errors
 /// See [`Unreadable`].
 pub fn read<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    value: Value<'s>,
+    names: &Names,
+    expects: &Expects,
+) -> Result<Reply, Unreadable> {
+    let max = expects.bytes_max;
+    match expects.reading {
+        Reading::V2 => read_v2(scope, value, names, max),
+        Reading::V1 => response_v1::read(scope, value, names, false, true, max),
+        Reading::Rest { decodes } => response_v1::read(scope, value, names, true, decodes, max),
+        Reading::Direct => Ok(Reply { status: 200, headers: Vec::new(), body: json_bytes(scope, value, max)? }),
+    }
+}
+
+fn read_v2<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: Value<'s>,
     names: &Names,
@@ -145,7 +163,7 @@ fn read_structured<'s>(
 }
 
 /// R26, R27. Statuses below 200 are not an answer, and above 599 mean nothing.
-fn read_status(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>) -> Result<u16, Unreadable> {
+pub(super) fn read_status(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>) -> Result<u16, Unreadable> {
     let number = if value.is_string() {
         value.to_rust_string_lossy(scope).parse::<u16>().ok()
     } else if value.is_number() {
@@ -163,7 +181,7 @@ fn read_status(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>) -> Result<u16
 }
 
 /// R28, R30, R36.
-fn read_headers<'s>(
+pub(super) fn read_headers<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     value: Value<'s>,
     out: &mut Vec<(Bytes, Bytes)>,
@@ -214,7 +232,7 @@ const HEADERS_MAX: usize = 256;
 /// Names and values of one response together, in bytes.
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
-fn push_header(out: &mut Vec<(Bytes, Bytes)>, name: &str, value: String) -> Result<(), Unreadable> {
+pub(super) fn push_header(out: &mut Vec<(Bytes, Bytes)>, name: &str, value: String) -> Result<(), Unreadable> {
     let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || !name.bytes().all(is_token) {
         return Err(Unreadable::Invalid(format!("`{}` is no valid header name", name.escape_debug())));
@@ -231,7 +249,7 @@ fn push_header(out: &mut Vec<(Bytes, Bytes)>, name: &str, value: String) -> Resu
 }
 
 /// R32 to R35. Numbers and booleans are printed, like header values.
-fn read_body(
+pub(super) fn read_body(
     scope: &mut v8::PinScope<'_, '_>,
     value: Value<'_>,
     is_base64: bool,
@@ -257,7 +275,7 @@ fn read_body(
 }
 
 /// A value for a message, without running any of its code.
-fn brief(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>) -> String {
+pub(super) fn brief(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>) -> String {
     if value.is_object() {
         return if value.is_array() { "an array".to_owned() } else { "an object".to_owned() };
     }

@@ -42,9 +42,6 @@ fn is_hint(touched: &str) -> bool {
             touched,
             "setTimeout"
                 | "setInterval"
-                | "Blob"
-                | "File"
-                | "MessageChannel"
                 | "FinalizationRegistry"
                 | "CompressionStream"
                 | "DecompressionStream"
@@ -136,7 +133,7 @@ pub fn build_snapshot(
     };
     let idle = builder.drain();
     let touched = builder.touched();
-    if settled(&mut builder.runtime, &promise) != v8::PromiseState::Fulfilled {
+    if settled(&mut builder.runtime, &promise) == v8::PromiseState::Pending {
         return refused(why(&touched, "start-up did not finish by itself"));
     }
     if !touched.is_empty() {
@@ -146,7 +143,7 @@ pub fn build_snapshot(
         return refused("a timer or an operation is pending after start-up");
     }
     if let Err(failure) = adopt(&mut builder.runtime, &builder.handles, spec, false, &module, &promise) {
-        return refused(failure.detail.to_string());
+        return refused(format!("start-up failed where snapshots are made: {}", failure.detail));
     }
     drop((module, promise));
     for warm_up in warm_ups {

@@ -2,6 +2,7 @@
 
 use super::detail::detail_of;
 use super::{Call, Called, Catching, Control, Failure, Handles, text};
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::{self, Reply, Unreadable};
 use deno_core::v8;
@@ -19,11 +20,15 @@ pub(super) fn call_handler(
         let body = match call.body {
             EventBody::None => nothing,
             EventBody::Text(body) => text(scope, body)?.into(),
-            EventBody::Base64(body) => text(scope, body)?.into(),
+            EventBody::Base64(body) | EventBody::Lossy(body) => text(scope, body)?.into(),
         };
         let request_id = text(scope, call.request_id)?;
         let deadline = v8::Number::new(scope, call.deadline_ms);
-        Some([event.into(), body, request_id.into(), deadline.into()])
+        let client_context = match call.client_context {
+            Some(json) => text(scope, json)?.into(),
+            None => nothing,
+        };
+        Some([event.into(), body, request_id.into(), deadline.into(), client_context])
     })();
     let Some(arguments) = arguments else {
         let message = "the request is longer than the longest JavaScript string";
@@ -42,7 +47,7 @@ pub(super) fn call_handler(
         if promise.state() == v8::PromiseState::Pending {
             return Called::Pending(v8::Global::new(scope, promise));
         }
-        return Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control));
+        return Called::Ended(read_promise(scope, promise, handles, &call.expects, control));
     }
     if let Some(promise) = as_promise(scope, returned) {
         // R70: returning a thenable decides, whoever made it.
@@ -50,13 +55,13 @@ pub(super) fn call_handler(
         scope.perform_microtask_checkpoint();
         return match promise.state() {
             v8::PromiseState::Pending => Called::Pending(v8::Global::new(scope, promise)),
-            _ => Called::Ended(read_promise(scope, promise, handles, call.body_bytes_max, control)),
+            _ => Called::Ended(read_promise(scope, promise, handles, &call.expects, control)),
         };
     }
     if scope.has_caught() {
         return Called::Ended(Err(thrown(scope, control)));
     }
-    Called::Ended(read_value(scope, returned, handles, call.body_bytes_max, control))
+    Called::Ended(read_value(scope, returned, handles, &call.expects, control))
 }
 
 /// A promise for an object that has a `then`; `None` for everything else.
@@ -79,7 +84,7 @@ pub(super) fn read_promise<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     promise: v8::Local<'o, v8::Promise>,
     handles: &Handles,
-    body_bytes_max: usize,
+    expects: &Expects,
     control: &Control,
 ) -> Result<Reply, Failure> {
     let value = promise.result(scope);
@@ -87,17 +92,17 @@ pub(super) fn read_promise<'o>(
         let detail = detail_of(scope, value);
         return Err(Failure { outcome: outcome_of_throw(&detail, control), detail });
     }
-    read_value(scope, value, handles, body_bytes_max, control)
+    read_value(scope, value, handles, expects, control)
 }
 
 fn read_value<'o>(
     scope: &mut Catching<'_, '_, 'o, '_>,
     value: v8::Local<'o, v8::Value>,
     handles: &Handles,
-    body_bytes_max: usize,
+    expects: &Expects,
     control: &Control,
 ) -> Result<Reply, Failure> {
-    response::read(scope, value, &handles.names, body_bytes_max).map_err(|unreadable| match unreadable {
+    response::read(scope, value, &handles.names, expects).map_err(|unreadable| match unreadable {
         Unreadable::Threw => {
             let mut failure = thrown(scope, control);
             // R79: what cannot be written as JSON is no response; a getter that throws is a throw.
@@ -110,7 +115,7 @@ fn read_value<'o>(
         Unreadable::TooLarge(bytes) => Failure::new(
             Outcome::ResponseTooLarge,
             "Isle.ResponseTooLarge",
-            format!("the response body has at least {bytes} bytes, the limit is {body_bytes_max}"),
+            format!("the response body has at least {bytes} bytes, the limit is {}", expects.bytes_max),
         ),
     })
 }

@@ -48,7 +48,8 @@ pub fn map_snapshot(file: &File) -> io::Result<&'static [u8]> {
     Ok(unsafe { std::slice::from_raw_parts(mapping.start.as_ptr() as *const u8, mapping.length) })
 }
 
-/// A file, mapped read-only and shared with every process that maps it.
+/// A file, mapped read-only. Its pages are the kernel's own, the same for every process that maps
+/// it. (Privately, since kernels before 6.7 share no sealed file; nothing is copied unless written.)
 pub struct Mapped(Mapping);
 
 impl Mapped {
@@ -58,7 +59,7 @@ impl Mapped {
     /// What the kernel says, or an empty file.
     pub fn read_only(file: &File) -> io::Result<Mapped> {
         let length = file.metadata()?.len() as usize;
-        Mapping::new(file, length, ProtFlags::PROT_READ, MapFlags::MAP_SHARED).map(Mapped)
+        Mapping::new(file, length, ProtFlags::PROT_READ, MapFlags::MAP_PRIVATE).map(Mapped)
     }
 
     /// Its bytes.

@@ -24,6 +24,7 @@ pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
+mod receive;
 mod rejections;
 mod sources;
 mod startup;
@@ -31,17 +32,21 @@ mod startup;
 pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
 pub use map::{Begun, Mapped, map_snapshot};
+pub use receive::Receiver;
 pub use sources::Sources;
 
 use crate::clock;
+use crate::egress::Outbound;
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::{Names, Reply};
 use calls::{call_handler, read_promise};
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
 use isle_wire::{FailureDetail, Outcome};
 use startup::{adopt, evaluate, fixed_context, startup_stopped};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -98,8 +103,10 @@ pub struct Call<'a> {
     pub deadline_ms: f64,
     /// CPU budget, in ns.
     pub budget_ns: u64,
-    /// The response's limit.
-    pub body_bytes_max: usize,
+    /// How the result is read.
+    pub expects: Expects,
+    /// `context.clientContext` as JSON.
+    pub client_context: Option<&'a str>,
     /// Whether it comes directly after another call on this thread.
     pub follows: bool,
 }
@@ -116,6 +123,7 @@ pub struct Isolate {
     runtime: JsRuntime,
     control: Arc<Control>,
     _installed: control::Installed,
+    outbound: Option<Rc<Outbound>>,
     /// Whose text the isolate reads; dropped after it.
     function: Option<Arc<Function>>,
 }
@@ -165,7 +173,7 @@ impl Isolate {
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
-        Isolate { handles, runtime, control, _installed: installed, function: None }
+        Isolate { handles, runtime, control, _installed: installed, outbound: None, function: None }
     }
 
     /// What other threads may know and do about it.
@@ -195,6 +203,17 @@ impl Isolate {
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
         refixed.result.map(|_| isolate).ok_or("the snapshot has no function in it")
+    }
+
+    /// Gives it a way to the gateway. Without one its function cannot fetch.
+    pub fn connect(&mut self, outbound: Rc<Outbound>) {
+        self.runtime.op_state().borrow_mut().put(outbound.clone());
+        self.outbound = Some(outbound);
+    }
+
+    /// Its way to the gateway, if it has one.
+    pub fn outbound(&self) -> Option<&Rc<Outbound>> {
+        self.outbound.as_ref()
     }
 
     /// Makes clocks and chance the same in every isolate, so that answers can be compared. Only for
@@ -229,6 +248,16 @@ impl Isolate {
     pub fn code_caches(&mut self) -> Vec<(String, Vec<u8>)> {
         deno_core::scope!(scope, &mut self.runtime);
         modules::code_caches(scope)
+    }
+
+    /// A module whose code cache V8 refused: it was compiled from its text.
+    pub fn take_refused_cache(&mut self) -> Option<String> {
+        modules::take_refused_cache()
+    }
+
+    /// Collects garbage and lets go of memory that is kept for later.
+    pub fn collect(&mut self) {
+        self.runtime.v8_isolate().low_memory_notification();
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {
@@ -326,6 +355,12 @@ impl Isolate {
         })
     }
 
+    /// Gives up on handlers that might have called back: nothing is left that could. Whether any did.
+    pub fn release_callbacks(&mut self) -> bool {
+        let released = self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "release", &[]));
+        released.result.as_deref() == Some("true")
+    }
+
     /// Whether the promise is settled.
     pub fn is_settled(&mut self, promise: &v8::Global<v8::Promise>) -> bool {
         settled(&mut self.runtime, promise) != v8::PromiseState::Pending
@@ -336,14 +371,14 @@ impl Isolate {
         &mut self,
         promise: &v8::Global<v8::Promise>,
         budget_ns: u64,
-        body_bytes_max: usize,
+        expects: &Expects,
     ) -> Stayed<Result<Reply, Failure>> {
         let control = self.control.clone();
         self.stay(budget_ns, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             let promise = v8::Local::new(scope, promise);
-            read_promise(scope, promise, handles, body_bytes_max, &control)
+            read_promise(scope, promise, handles, expects, &control)
         })
     }
 }

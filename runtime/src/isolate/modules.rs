@@ -20,6 +20,8 @@ struct Graph {
     modules: HashMap<String, v8::Global<v8::Module>>,
     /// Why the last import was refused, with its place, which an exception of ours cannot carry.
     refusal: Option<FailureDetail>,
+    /// A module whose code cache did not fit.
+    refused_cache: Option<String>,
     /// Path by identity hash; hashes can collide, so the module is compared too.
     paths: HashMap<i32, Vec<(v8::Global<v8::Module>, String)>>,
 }
@@ -47,6 +49,11 @@ pub fn install(isolate: &mut v8::Isolate) {
 /// Why the last import was refused, if that is what failed.
 pub fn take_refusal() -> Option<FailureDetail> {
     GRAPH.with_borrow_mut(|graph| graph.refusal.take())
+}
+
+/// A module whose code cache V8 refused, if there is one.
+pub fn take_refused_cache() -> Option<String> {
+    GRAPH.with_borrow_mut(|graph| graph.refused_cache.take())
 }
 
 /// Compiles and links the entry and all it imports. `None` leaves an exception in the caller's
@@ -207,7 +214,12 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
                 None => v8::String::new(scope, &source.text)?,
             };
             let origin = v8::ScriptOrigin::new(scope, name.into(), 0, 0, false, -1, None, false, false, true, None);
-            compile_text(scope, text, &origin, function.artifact.as_ref().and_then(|artifact| artifact.cache(path)))?
+            let cache = function.artifact.as_ref().and_then(|artifact| artifact.cache(path));
+            let (module, refused) = compile_text(scope, text, &origin, cache)?;
+            if refused {
+                GRAPH.with_borrow_mut(|graph| graph.refused_cache = Some(path.to_owned()));
+            }
+            module
         }
         ModuleKind::Json => {
             let default = v8::String::new(scope, "default")?;
@@ -223,13 +235,14 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
     Some(module)
 }
 
-/// Compiles, from the code cache where there is one. V8 ignores a cache that does not fit.
+/// Compiles, from the code cache where there is one. V8 ignores a cache that does not fit; whether
+/// it did is said beside the module.
 fn compile_text<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     text: v8::Local<'s, v8::String>,
     origin: &v8::ScriptOrigin<'_>,
     cache: Option<&[u8]>,
-) -> Option<v8::Local<'s, v8::Module>> {
+) -> Option<(v8::Local<'s, v8::Module>, bool)> {
     use v8::script_compiler::{CachedData, CompileOptions, NoCacheReason, Source, compile_module2};
     let (mut source, options) = match cache {
         Some(cache) => {
@@ -237,7 +250,9 @@ fn compile_text<'s>(
         }
         None => (Source::new(text, Some(origin)), CompileOptions::NoCompileOptions),
     };
-    compile_module2(scope, &mut source, options, NoCacheReason::NoReason)
+    let module = compile_module2(scope, &mut source, options, NoCacheReason::NoReason)?;
+    let refused = cache.is_some() && source.get_cached_data().is_some_and(CachedData::rejected);
+    Some((module, refused))
 }
 
 /// The code caches of all modules that were compiled, with the functions compiled so far in them.

@@ -83,7 +83,9 @@ extern "C" fn on_reject(message: v8::PromiseRejectMessage<'_>) {
             }
             (Kind::HandledLate, Some(promise.result(scope)))
         }
-        v8::PromiseRejectEvent::PromiseRejectAfterResolved | v8::PromiseRejectEvent::PromiseResolveAfterResolved => return,
+        v8::PromiseRejectEvent::PromiseRejectAfterResolved | v8::PromiseRejectEvent::PromiseResolveAfterResolved => {
+            return;
+        }
     };
     let Some(reason) = reason else { return };
     let (promise, reason) = (v8::Global::new(scope, promise), v8::Global::new(scope, reason));

@@ -6,7 +6,7 @@
 //! take one each, and every other position holds an empty string.
 
 use deno_core::v8;
-use isle_wire::{FunctionSpec, ModuleKind};
+use isle_wire::{FunctionSpec, ModuleKind, ModuleSource};
 
 /// Positions for modules among the external references. Bundles have one module; what is beyond
 /// this, or is not ASCII, lives in the heap as an ordinary string.
@@ -19,6 +19,10 @@ struct External {
     string: Box<v8::OneByteConst>,
     /// What `string` points to; never touched, only kept.
     _text: Box<[u8]>,
+}
+
+fn is_external(module: &ModuleSource) -> bool {
+    module.kind == ModuleKind::JavaScript && module.text.is_ascii()
 }
 
 /// The module texts of one function version.
@@ -36,11 +40,20 @@ impl Sources {
     /// Copies the texts once. They live until the `Sources` is dropped, which must be after every
     /// isolate that was given them.
     pub fn of(spec: &FunctionSpec) -> Sources {
-        let ascii = spec.modules.iter().filter(|(_, m)| m.kind == ModuleKind::JavaScript && m.text.is_ascii());
-        let externals = ascii
+        Sources::new(spec.modules.iter().filter(|(_, m)| is_external(m)).map(|(path, m)| (path, m.text.clone())))
+    }
+
+    /// Takes the texts out of `spec`, so that there is one copy of each. As [`Sources::of`] otherwise.
+    pub fn taken_from(spec: &mut FunctionSpec) -> Sources {
+        let external = spec.modules.iter_mut().filter(|(_, module)| is_external(module));
+        Sources::new(external.take(SLOTS).map(|(path, module)| (path, std::mem::take(&mut module.text))))
+    }
+
+    fn new<'a>(texts: impl Iterator<Item = (&'a String, String)>) -> Sources {
+        let externals = texts
             .take(SLOTS)
-            .map(|(path, module)| {
-                let text: Box<[u8]> = module.text.as_bytes().into();
+            .map(|(path, text)| {
+                let text: Box<[u8]> = text.into_bytes().into_boxed_slice();
                 // SAFETY: the text is ASCII, and it is kept on the heap beside the string, unmoved,
                 // for as long as the string; the borrow's end is the drop of both.
                 let forever: &'static [u8] = unsafe { std::slice::from_raw_parts(text.as_ptr(), text.len()) };

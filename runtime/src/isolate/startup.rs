@@ -98,15 +98,18 @@ pub(super) fn adopt(
         failure
     };
     let module = v8::Local::new(scope, module);
-    let handler = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok().and_then(|namespace| {
-        let key = v8::String::new(scope, "handler")?;
-        namespace.get(scope, key.into())
+    // R75: an export, or with dots a property of one.
+    let path = spec.contract.handler_path();
+    let mut names = path.split('.');
+    let handler = names.try_fold(module.get_module_namespace(), |holder, name| {
+        let key = v8::String::new(scope, name)?;
+        v8::Local::<v8::Object>::try_from(holder).ok()?.get(scope, key.into())
     });
     let Some(handler) = handler.filter(|handler| !handler.is_undefined()) else {
-        return Err(not_found(format!("{} exports no `handler`", spec.entry)));
+        return Err(not_found(format!("{} exports no `{path}`", spec.entry)));
     };
     if !handler.is_function() {
-        return Err(not_found(format!("`handler` of {} is not a function", spec.entry)));
+        return Err(not_found(format!("`{path}` of {} is not a function", spec.entry)));
     }
     let fixed = fixed_context(spec, with_env);
     let hooks = v8::Local::new(scope, &handles.hooks);
@@ -114,5 +117,5 @@ pub(super) fn adopt(
         let adopt = hook(scope, hooks, "adopt")?;
         adopt.call(scope, hooks.into(), &[handler, fixed.into()])
     });
-    adopted.map(|_| ()).ok_or_else(|| not_found(format!("{}: `handler` could not be taken", spec.entry)))
+    adopted.map(|_| ()).ok_or_else(|| not_found(format!("{}: `{path}` could not be taken", spec.entry)))
 }

@@ -128,8 +128,16 @@ impl Artifact {
     /// # Errors
     /// See [`Unfit`].
     pub fn open(path: &Path, base: &str, source: &str) -> Result<Artifact, Unfit> {
-        let file = File::open(path).map_err(Unfit::Io)?;
-        let mapped = Mapped::read_only(&file).map_err(Unfit::Io)?;
+        Artifact::map(&File::open(path).map_err(Unfit::Io)?, base, source)
+    }
+
+    /// As [`Artifact::open`], of an open file that nobody writes to any more. The map stays when the
+    /// file is closed.
+    ///
+    /// # Errors
+    /// See [`Unfit`].
+    pub fn map(file: &File, base: &str, source: &str) -> Result<Artifact, Unfit> {
+        let mapped = Mapped::read_only(file).map_err(Unfit::Io)?;
         let bytes = mapped.bytes();
         let (header, body) = parse(bytes)?;
         if header.base != base {

@@ -12,21 +12,25 @@
 
 use super::artifact::{self, Artifact};
 use super::caches;
+use crate::egress::asked_in_vain;
 use crate::ext::ConsoleSink;
 use crate::function::Function;
+use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::response::Reply;
 use crate::isolate::{
-    Built, Call, Called, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform, thread_cpu_ns,
+    Built, Call, Called, Control, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform,
+    thread_cpu_ns,
 };
-use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind};
+use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind, StartWish};
 use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Poll;
+use std::time::Duration;
 
 /// Times a start is measured; the least counts, the others were disturbed.
 const TRIES: usize = 3;
@@ -34,12 +38,22 @@ const TRIES: usize = 3;
 /// that a pool would have had ready.
 const WORTH_US: u64 = 200;
 
+/// CPU time for making a snapshot, or trying one, in s, beside ten times what a start takes: tenths of a
+/// second are usual, and some code would run for ever.
+const STEP_CPU_S: u64 = 3;
+/// A warm-up call that needs more CPU time than this, in ms, is not made; nor more than the handler may.
+const WARM_UP_CPU_MS: u32 = 1_000;
+/// Nor one that takes longer than this, in ms.
+const WARM_UP_WALL_MS: u32 = 2_000;
+
 /// A step's work: the order, and what earlier steps made.
 #[derive(Serialize, Deserialize)]
 struct Task {
     order: BuildOrder,
     warm: bool,
     inventory: String,
+    /// CPU time that the step may use, in s.
+    cpu_s: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -56,6 +70,8 @@ enum StepReport {
         caches: Vec<usize>,
         inventory: String,
     },
+    /// The handler cannot be called with the warm-up events.
+    Unsuited(String),
     Snapshot {
         refused: Option<String>,
         warm_up: bool,
@@ -117,12 +133,34 @@ impl Drop for Leftovers<'_> {
     }
 }
 
+/// A session of its own, so that whoever started it can end it with all its steps; and an end even
+/// if nobody is there to end it.
+fn stand_alone(order: &BuildOrder) {
+    // It leads its session already when a shell's job control made it so.
+    let _ = nix::unistd::setsid();
+    nix::unistd::alarm::set(order.wall_s.max(1));
+}
+
 fn build(order: &BuildOrder) -> io::Result<BuildReport> {
+    stand_alone(order);
     let _leftovers = Leftovers(&order.out);
-    let mut task = Task { order: order.clone(), warm: !order.warm_ups.is_empty(), inventory: String::new() };
-    let (answers, agree, caches) = match run_step("measure", &task)? {
+    let warm = !order.warm_ups.is_empty();
+    let mut task = Task { order: order.clone(), warm, inventory: String::new(), cpu_s: order.cpu_s };
+    let mut unsuited = None;
+    let mut measured = run_step("measure", &task)?;
+    if warm && matches!(measured, Ok(StepReport::Unsuited(_)) | Err(_)) {
+        // What the handler does with these events is no reason to know nothing of its start.
+        unsuited = Some(match measured {
+            Ok(StepReport::Unsuited(reason)) => reason,
+            _ => "the warm-up call ended the process it was in".to_owned(),
+        });
+        task.order.warm_ups.clear();
+        measured = run_step("measure", &task)?;
+    }
+    let (answers, agree, caches) = match measured {
         Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches, inventory }) => {
             task.inventory = inventory;
+            task.cpu_s = order.cpu_s.min(STEP_CPU_S + 10 * source_us / 1_000_000);
             let caches = split_caches(order, &caches)?;
             let mut report = BuildReport::from_source(source_us);
             report.pooled_us = pooled_us;
@@ -132,7 +170,12 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         }
         Ok(StepReport::Failed { outcome, detail }) => {
             let mut report = BuildReport::from_source(0);
-            (report.outcome, report.failure) = (outcome, Some(detail));
+            (report.outcome, report.failure, report.measured) = (outcome, Some(detail), true);
+            return Ok(report);
+        }
+        Ok(StepReport::Unfit(reason)) => {
+            let mut report = BuildReport::from_source(0);
+            report.snapshot_refused = Some(reason);
             return Ok(report);
         }
         // It could not even be measured: source is what is left, and the cell's limits will tell.
@@ -141,6 +184,14 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     let ((answers, mut report), agree) = (answers, agree);
     write_artifact(order, &caches, None)?;
     report.artifact = true;
+    report.measured = true;
+    if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
+        return Ok(report);
+    }
+    if unsuited.is_some() {
+        report.snapshot_refused = unsuited;
+        return Ok(report);
+    }
     if !agree {
         let reason = "two fresh isolates answer differently, so a restored one cannot be compared with them";
         report.snapshot_refused = Some(reason.to_owned());
@@ -151,7 +202,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
             report.snapshot_us = Some(snapshot_us);
             report.snapshot_bytes = bytes;
             report.warmed_up = task.warm;
-            if snapshot_us + WORTH_US < report.pooled_us {
+            if order.wish == StartWish::Snapshot || snapshot_us + WORTH_US < report.pooled_us {
                 report.plan = StartKind::Snapshot;
             } else {
                 write_artifact(order, &caches, None)?;
@@ -265,10 +316,11 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     let order = &task.order;
     let base = map_snapshot(&File::open(&order.base_snapshot)?)?;
     caches::use_for(Path::new(&order.base_snapshot));
-    confine(order)?;
+    confine(order, task.cpu_s)?;
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
     let _entered = executor.enter();
+    std::thread::Builder::new().name("watch".into()).spawn(keep_watch)?;
     match step {
         "measure" => measure(order, base, &executor),
         "snapshot" => snapshot(&task, base, &executor),
@@ -277,14 +329,43 @@ fn step_live(step: &str) -> io::Result<StepReport> {
     }
 }
 
-fn confine(order: &BuildOrder) -> io::Result<()> {
+fn confine(order: &BuildOrder, cpu_s: u64) -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
+    // A builder that is killed takes its step with it.
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL)?;
     nix::sys::prctl::set_no_new_privs()?;
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
-    setrlimit(Resource::RLIMIT_CPU, order.cpu_s, order.cpu_s)?;
+    setrlimit(Resource::RLIMIT_CPU, cpu_s, cpu_s)?;
     setrlimit(Resource::RLIMIT_DATA, order.memory_mb << 20, order.memory_mb << 20)?;
     setrlimit(Resource::RLIMIT_FSIZE, 256 << 20, 256 << 20)?;
     Ok(())
+}
+
+/// Every isolate of this process whose limits are watched. A step is one process with one thread
+/// for JavaScript, so there is one list.
+static WATCHED: Mutex<Vec<Weak<Control>>> = Mutex::new(Vec::new());
+/// Between two looks at what runs.
+const LOOK_EVERY: Duration = Duration::from_millis(4);
+/// JavaScript that has run for this long has its memory looked at, each time.
+const LOOK_AT_MEMORY_AFTER_NS: u64 = 3_000_000;
+
+fn watch(isolate: &Isolate) {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(isolate.control()));
+}
+
+/// Stops what exceeds its limits, as a cell's governor does: a function that would be stopped there
+/// is refused here for the same reason.
+fn keep_watch() {
+    loop {
+        std::thread::sleep(LOOK_EVERY);
+        WATCHED.lock().unwrap_or_else(PoisonError::into_inner).retain(|control| match control.upgrade() {
+            Some(control) => {
+                control.check(LOOK_AT_MEMORY_AFTER_NS);
+                true
+            }
+            None => false,
+        });
+    }
 }
 
 /// Nobody reads the console of a function that is only being tried.
@@ -299,10 +380,16 @@ fn events(order: &BuildOrder) -> Vec<&str> {
     order.warm_ups.iter().map(String::as_str).collect()
 }
 
-fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &BuildOrder, event: &str) -> String {
+/// The answer to an event as text; or why the handler cannot be called with it.
+fn call(
+    isolate: &mut Isolate,
+    executor: &tokio::runtime::Runtime,
+    order: &BuildOrder,
+    event: &str,
+) -> Result<String, String> {
     let limits = &order.spec.limits;
-    let budget_ns = u64::from(limits.handler_cpu_ms.max(limits.startup_cpu_ms)) * 1_000_000;
-    let body_bytes_max = limits.response_body_bytes_max as usize;
+    let budget_ns = u64::from(limits.handler_cpu_ms.min(WARM_UP_CPU_MS)) * 1_000_000;
+    let expects = Expects::of(&order.spec);
     let call = Call {
         invocation: 1,
         event,
@@ -310,27 +397,57 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime, order: &Build
         request_id: "warm-up",
         deadline_ms: f64::MAX,
         budget_ns,
-        body_bytes_max,
+        expects,
+        client_context: None,
         follows: false,
     };
-    let result = match isolate.call(&call).result {
+    let beyond = || Err("the warm-up call needs more than its limits".to_owned());
+    let called = isolate.call(&call);
+    if called.stop.is_some() {
+        return beyond();
+    }
+    let result = match called.result {
         Called::Ended(result) => result,
         Called::Pending(promise) => {
             let waited = executor.block_on(async {
                 let settled = std::future::poll_fn(|cx| {
                     let turned = isolate.turn(cx, budget_ns);
                     let over = isolate.is_settled(&promise) || turned.result.is_ready() || turned.stop.is_some();
-                    if over { Poll::Ready(()) } else { Poll::Pending }
+                    if over { Poll::Ready(turned.stop.is_some()) } else { Poll::Pending }
                 });
-                tokio::time::timeout(std::time::Duration::from_millis(u64::from(limits.wall_ms)), settled).await
+                let most = Duration::from_millis(u64::from(limits.wall_ms.min(WARM_UP_WALL_MS)));
+                tokio::time::timeout(most, settled).await
             });
-            if waited.is_err() || !isolate.is_settled(&promise) {
-                return "pending".to_owned();
+            match waited {
+                // Who could have called back and did not has answered, too.
+                Ok(false) if isolate.is_settled(&promise) || isolate.release_callbacks() => {}
+                Ok(false) => return Err("the warm-up call never settles".to_owned()),
+                Ok(true) => return beyond(),
+                Err(_) => return Err("the warm-up call takes too long".to_owned()),
             }
-            isolate.settle(&promise, budget_ns, body_bytes_max).result
+            if !isolate.is_settled(&promise) {
+                return Err("the warm-up call never settles".to_owned());
+            }
+            let settled = isolate.settle(&promise, budget_ns, &expects);
+            if settled.stop.is_some() {
+                return beyond();
+            }
+            settled.result
         }
     };
-    describe(&result)
+    match &result {
+        Err(failure) if failure.outcome == Outcome::HeapExceeded => beyond(),
+        result => Ok(describe(result)),
+    }
+}
+
+/// The answers to all events, in order.
+fn call_all(
+    isolate: &mut Isolate,
+    executor: &tokio::runtime::Runtime,
+    order: &BuildOrder,
+) -> Result<Vec<String>, String> {
+    events(order).iter().map(|event| call(isolate, executor, order, event)).collect()
 }
 
 /// A whole answer as text: what is compared.
@@ -349,6 +466,7 @@ fn fresh(
 ) -> Result<(Isolate, u64), Failure> {
     let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
     let mut isolate = Isolate::new(base, heap_bytes, Box::new(Mute));
+    watch(&isolate);
     prepare(&mut isolate);
     let before = thread_cpu_ns();
     executor.block_on(isolate.load(function))?;
@@ -357,7 +475,11 @@ fn fresh(
 
 fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
     let function = Arc::new(Function::from_source(order.spec.clone()));
-    let failed = |failure: Failure| StepReport::Failed { outcome: failure.outcome, detail: failure.detail };
+    let failed = |failure: Failure| match asked_in_vain() {
+        // A module that fetches while it is evaluated starts where there is a network, or fails there.
+        true => StepReport::Unfit("start-up uses fetch".to_owned()),
+        false => StepReport::Failed { outcome: failure.outcome, detail: failure.detail },
+    };
     let mut anchor = Isolate::new(base, 32 << 20, Box::new(Mute));
     let inventory = anchor.inventory().unwrap_or_default();
     let mut answers = Vec::new();
@@ -366,16 +488,19 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
             Ok(isolate) => isolate,
             Err(failure) => return Ok(failed(failure)),
         };
-        answers.push(events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect::<Vec<_>>());
+        match call_all(&mut isolate, executor, order) {
+            Ok(answered) => answers.push(answered),
+            Err(reason) => return Ok(StepReport::Unsuited(reason)),
+        }
     }
     // The caches are taken after the calls, so that lazily compiled functions are in them.
     let (mut isolate, _) = match fresh(base, &function, executor, |_| ()) {
         Ok(isolate) => isolate,
         Err(failure) => return Ok(failed(failure)),
     };
-    events(order).iter().for_each(|event| {
-        call(&mut isolate, executor, order, event);
-    });
+    if let Err(reason) = call_all(&mut isolate, executor, order) {
+        return Ok(StepReport::Unsuited(reason));
+    }
     let caches = isolate.code_caches();
     drop(isolate);
     write_artifact(order, &caches, None)?;
@@ -419,7 +544,7 @@ fn first_answer_us(
         let (mut isolate, loaded_ns) = fresh(base, function, executor, |_| ()).ok()?;
         let before = thread_cpu_ns();
         if let Some(event) = events(order).first() {
-            call(&mut isolate, executor, order, event);
+            call(&mut isolate, executor, order, event).ok()?;
         }
         Some((loaded_ns + thread_cpu_ns() - before) / 1_000)
     });
@@ -465,14 +590,19 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
         Ok(isolate) => isolate,
         Err(reason) => return Ok(StepReport::Unfit(reason.to_owned())),
     };
+    watch(&isolate);
     isolate.make_deterministic();
-    let answers = events(order).iter().map(|event| call(&mut isolate, executor, order, event)).collect();
+    let answers = match call_all(&mut isolate, executor, order) {
+        Ok(answers) => answers,
+        Err(reason) => return Ok(StepReport::Unfit(reason)),
+    };
     drop(isolate);
     let tries = (0..TRIES).filter_map(|_| {
         let before = thread_cpu_ns();
         let mut isolate = restore().ok()?;
+        watch(&isolate);
         if let Some(event) = events(order).first() {
-            call(&mut isolate, executor, order, event);
+            call(&mut isolate, executor, order, event).ok()?;
         }
         Some((thread_cpu_ns() - before) / 1_000)
     });

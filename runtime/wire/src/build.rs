@@ -4,6 +4,33 @@
 use crate::{FailureDetail, FunctionSpec, Outcome, StartKind};
 use serde::{Deserialize, Serialize};
 
+/// Which ways of starting a node wants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StartWish {
+    /// Whatever measured cheaper.
+    #[default]
+    Auto,
+    /// From the text alone, in an isolate of its own. Nothing is built.
+    Source,
+    /// In a spare isolate, with a code cache. No snapshot is tried.
+    Pooled,
+    /// From a snapshot wherever one can be made, even if it measured dearer.
+    Snapshot,
+}
+
+impl StartWish {
+    /// The word for it in configurations.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            StartWish::Auto => "auto",
+            StartWish::Source => "source",
+            StartWish::Pooled => "pooled",
+            StartWish::Snapshot => "snapshot",
+        }
+    }
+}
+
 /// Work for a builder.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BuildOrder {
@@ -19,6 +46,10 @@ pub struct BuildOrder {
     pub cpu_s: u64,
     /// Writable memory of one of the builder's processes, in MiB.
     pub memory_mb: u64,
+    /// Time that the whole of it may take, in s; then the builder ends itself, whoever waits for it.
+    pub wall_s: u32,
+    /// Which ways of starting are wanted.
+    pub wish: StartWish,
 }
 
 /// What a builder found out.
@@ -28,6 +59,9 @@ pub struct BuildReport {
     pub outcome: Outcome,
     /// For the author, when it cannot.
     pub failure: Option<FailureDetail>,
+    /// Whether the costs were measured. If not, the process that tried died, and `outcome` says
+    /// nothing: somebody else must find out whether the version starts.
+    pub measured: bool,
     /// The way to start it from now on.
     pub plan: StartKind,
     /// CPU time to the first answer in a spare isolate, compiling the text, in µs.
@@ -49,11 +83,12 @@ pub struct BuildReport {
 }
 
 impl BuildReport {
-    /// A version that starts from its text only.
+    /// A version that starts from its text only; 0 µs: not measured.
     pub fn from_source(source_us: u64) -> BuildReport {
         BuildReport {
             outcome: Outcome::Ok,
             failure: None,
+            measured: source_us > 0,
             plan: StartKind::Source,
             source_us,
             pooled_us: source_us,

@@ -11,6 +11,7 @@
 //! the receiver's credit.
 
 use crate::codec::{Reader, WireError, Writer};
+use crate::fetch::{self, FetchFrame};
 use crate::outcome::{Outcome, StartKind};
 use crate::request::RequestHead;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -33,8 +34,12 @@ pub enum Frame {
     Configure(Bytes),
     /// Cell → gateway: ready to serve; payload is the cell's process id.
     Ready(u32),
-    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`] (JSON).
-    Load { version: u32, spec: Bytes },
+    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`] (JSON), to be started
+    /// by `plan`. With `artifact`, a descriptor of what its builder made comes with the frame's first
+    /// byte (`SCM_RIGHTS`); descriptors are taken in the order of their frames.
+    Load { version: u32, plan: StartKind, artifact: bool, spec: Bytes },
+    /// Cell → gateway: the version's artifact cannot be used, and why; it starts without.
+    Unfit { version: u32, why: String },
     /// Gateway → cell: `version` is not invoked any more; drop it when its last invocation ends.
     Unload { version: u32 },
     /// Gateway → cell: start the version once and say whether it can serve.
@@ -61,6 +66,8 @@ pub enum Frame {
     Stats(Bytes),
     /// Gateway → cell: drop idle isolates of the version now (0: of every version).
     Evict { version: u32 },
+    /// Either way: about a request that a function makes; ids are the cell's own.
+    Fetch { id: u32, frame: FetchFrame },
 }
 
 /// The answer to [`Frame::Check`]: an outcome, and [`crate::FailureDetail`] as JSON when it is
@@ -206,6 +213,7 @@ mod kind {
     pub const PONG: u8 = 14;
     pub const STATS: u8 = 15;
     pub const EVICT: u8 = 16;
+    pub const UNFIT: u8 = 17;
 }
 
 const FLAG_MORE: u8 = 1;
@@ -229,7 +237,12 @@ impl Frame {
         match self {
             Frame::Configure(json) => put(out, kind::CONFIGURE, 0, 0, |b| b.put_slice(json)),
             Frame::Ready(pid) => put(out, kind::READY, 0, *pid, |_| ()),
-            Frame::Load { version, spec } => put(out, kind::LOAD, 0, *version, |b| b.put_slice(spec)),
+            Frame::Load { version, plan, artifact, spec } => {
+                put(out, kind::LOAD, if *artifact { FLAG_MORE } else { 0 }, *version, |b| {
+                    Writer(b).u8(*plan as u8).rest(spec);
+                });
+            }
+            Frame::Unfit { version, why } => put(out, kind::UNFIT, 0, *version, |b| b.put_slice(why.as_bytes())),
             Frame::Unload { version } => put(out, kind::UNLOAD, 0, *version, |_| ()),
             Frame::Check { version } => put(out, kind::CHECK, 0, *version, |_| ()),
             Frame::Checked { version, reply } => put(out, kind::CHECKED, 0, *version, |b| {
@@ -249,6 +262,9 @@ impl Frame {
             Frame::Pong(number) => put(out, kind::PONG, 0, *number, |_| ()),
             Frame::Stats(json) => put(out, kind::STATS, 0, 0, |b| b.put_slice(json)),
             Frame::Evict { version } => put(out, kind::EVICT, 0, *version, |_| ()),
+            Frame::Fetch { id, frame } => {
+                put(out, frame.kind(), if frame.more() { FLAG_MORE } else { 0 }, *id, |b| frame.put(b));
+            }
         }
     }
 
@@ -298,7 +314,11 @@ impl Frame {
         Ok(match kind {
             kind::CONFIGURE => Frame::Configure(r.rest()),
             kind::READY => Frame::Ready(id),
-            kind::LOAD => Frame::Load { version: id, spec: r.rest() },
+            kind::LOAD => {
+                let plan = StartKind::from_wire(r.u8("plan")?).ok_or(WireError::Invalid("plan"))?;
+                Frame::Load { version: id, plan, artifact: flags & FLAG_MORE != 0, spec: r.rest() }
+            }
+            kind::UNFIT => Frame::Unfit { version: id, why: String::from_utf8_lossy(&r.rest()).into_owned() },
             kind::UNLOAD => Frame::Unload { version: id },
             kind::CHECK => Frame::Check { version: id },
             kind::CHECKED => {
@@ -327,6 +347,9 @@ impl Frame {
             kind::PONG => Frame::Pong(id),
             kind::STATS => Frame::Stats(r.rest()),
             kind::EVICT => Frame::Evict { version: id },
+            kind if fetch::kind::ALL.contains(&kind) => {
+                Frame::Fetch { id, frame: FetchFrame::take(kind, flags & FLAG_MORE != 0, r)? }
+            }
             _ => return Err(WireError::Invalid("kind")),
         })
     }

@@ -2,7 +2,7 @@
 //!
 //! These travel as JSON: they are sent once per cell or once a second, never per request.
 
-use crate::Limits;
+use crate::{Contract, Limits};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -55,6 +55,13 @@ pub struct FunctionSpec {
     pub env: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Limits,
+    /// How its handler is found and spoken to.
+    #[serde(default, skip_serializing_if = "Contract::is_default")]
+    pub contract: Contract,
+    /// Hosts that it may fetch from, as the manifest's `[egress] allow` has them; `None`: wherever
+    /// the node lets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub egress_allow: Option<Vec<String>>,
 }
 
 /// What a cell is told first.
@@ -66,8 +73,12 @@ pub struct CellConfig {
     pub base_snapshot: String,
     /// Writable private memory of the whole cell, in MiB; enforced by the kernel (`RLIMIT_DATA`).
     pub memory_mb: u32,
-    /// Spare isolates kept ready.
+    /// Spare isolates kept ready when nothing is started.
     pub spare_isolates: u32,
+    /// Spare isolates kept ready when much is started: as many as were lately needed at once, up to this.
+    pub spare_isolates_max: u32,
+    /// Starts at one time; the others wait, the tenants of the cell in turns.
+    pub starts_max: u32,
     /// Isolates at one time, spares included.
     pub isolates_max: u32,
     /// An isolate unused for this long, in ms, is dropped.

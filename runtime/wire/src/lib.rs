@@ -7,6 +7,7 @@
 //! - [`Limits`]: what one function may use, with units in the names and reasons beside the numbers;
 //! - [`FunctionSpec`]: everything a cell needs to run one function version;
 //! - [`Frame`] and its codec: what travels on the Unix socket between gateway and cell;
+//! - [`FetchFrame`]: a function's own requests, made for it by the gateway;
 //! - [`RequestHead`]: the HTTP request as the cell sees it, from which the handler's event is built;
 //! - [`Board`]: which invocations a cell had begun, readable after the cell has died.
 
@@ -14,6 +15,8 @@ mod board;
 mod build;
 mod clock;
 mod codec;
+mod contract;
+mod fetch;
 mod frame;
 mod function;
 mod limits;
@@ -21,9 +24,11 @@ mod outcome;
 mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
-pub use build::{BuildOrder, BuildReport};
+pub use build::{BuildOrder, BuildReport, StartWish};
 pub use clock::Clock;
 pub use codec::{Reader, WireError, Writer};
+pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
+pub use fetch::{BODY_BYTES_UNKNOWN, FetchFrame, FetchRequest, FetchResponse};
 pub use frame::{
     BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
     Timing, WINDOW_BYTES,
@@ -35,4 +40,4 @@ pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch
 /// means that the binary was replaced under a running node.
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;

@@ -29,6 +29,18 @@ pub struct Limits {
     pub isolates_max: u32,
     /// Console output of one invocation, in bytes; the rest is counted, not kept. 64 KiB.
     pub log_bytes_max: u32,
+    /// Outbound requests that one invocation may make, redirects counted. 100: a page that asks a
+    /// content system for each of its parts needs tens; more is a loop.
+    pub fetches_max: u32,
+    /// Outbound requests of the function at one time on this node; more wait. 64: ten invocations
+    /// that ask six places each.
+    pub fetches_in_flight_max: u32,
+    /// Time from an outbound request to its response's head, and between two pieces of its
+    /// body, in ms. 30 s: no longer than the invocation itself may take by default.
+    pub fetch_ms: u32,
+    /// Body of one outbound response, in bytes, as received and as decompressed. 64 MiB: half of
+    /// the default heap.
+    pub fetch_response_bytes_max: u32,
 }
 
 impl Default for Limits {
@@ -43,6 +55,10 @@ impl Default for Limits {
             concurrency: 256,
             isolates_max: 4,
             log_bytes_max: 64 << 10,
+            fetches_max: 100,
+            fetches_in_flight_max: 64,
+            fetch_ms: 30_000,
+            fetch_response_bytes_max: 64 << 20,
         }
     }
 }
@@ -69,7 +85,7 @@ impl std::fmt::Display for LimitError {
 impl std::error::Error for LimitError {}
 
 impl Limits {
-    fn fields(&self) -> [(&'static str, u32, u32, u32); 9] {
+    fn fields(&self) -> [(&'static str, u32, u32, u32); 13] {
         [
             ("startup_cpu_ms", self.startup_cpu_ms, 1, 60_000),
             ("handler_cpu_ms", self.handler_cpu_ms, 1, 60_000),
@@ -80,6 +96,10 @@ impl Limits {
             ("concurrency", self.concurrency, 1, 4_096),
             ("isolates_max", self.isolates_max, 1, 64),
             ("log_bytes_max", self.log_bytes_max, 0, 16 << 20),
+            ("fetches_max", self.fetches_max, 0, 10_000),
+            ("fetches_in_flight_max", self.fetches_in_flight_max, 1, 1_024),
+            ("fetch_ms", self.fetch_ms, 1, 900_000),
+            ("fetch_response_bytes_max", self.fetch_response_bytes_max, 0, u32::MAX),
         ]
     }
 

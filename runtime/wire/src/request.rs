@@ -17,7 +17,8 @@ pub struct RequestHead {
     pub route_key: Bytes,
     /// Path parameters, decoded, in the order of the route.
     pub path_parameters: Vec<(Bytes, Bytes)>,
-    /// Header fields in the order they came, names in lower case; values are as sent.
+    /// Header fields in the order they came, names in lower case, or as the client wrote them for a
+    /// function whose payload format keeps them so; values are as sent.
     pub headers: Vec<(Bytes, Bytes)>,
     /// Host name without port.
     pub host: Bytes,
@@ -85,8 +86,13 @@ impl RequestHead {
         })
     }
 
-    /// The first header field of this (lower-case) name.
+    /// The first header field of this name, whatever its case.
     pub fn header(&self, name: &str) -> Option<&Bytes> {
-        self.headers.iter().find(|(n, _)| n == name.as_bytes()).map(|(_, value)| value)
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Whether it comes through the Invoke API: the body is the event.
+    pub fn is_direct(&self) -> bool {
+        self.route_key == crate::INVOKE_ROUTE
     }
 }

@@ -1,12 +1,17 @@
 //! The two tasks of a link: one reads, one writes.
 
 use super::{Link, OUT_BYTES_HIGH, lock};
+use crate::artifacts::ArtifactFile;
 use crate::cells::slots::Breach;
 use bytes::BytesMut;
 use isle_wire::{Decoder, Frame, WireError};
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 
 /// Room made for reading at once: many small responses, or a whole body piece.
@@ -33,6 +38,11 @@ impl Link {
         loop {
             loop {
                 match decoder.next_frame() {
+                    Ok(Some(Frame::Fetch { id, frame })) => {
+                        if let Err(Breach(how)) = self.take_fetch(id, frame) {
+                            return ReadEnd::Breach(how);
+                        }
+                    }
                     Ok(Some(frame)) => {
                         if let Err(Breach(how)) = self.take(frame) {
                             return ReadEnd::Breach(how);
@@ -72,11 +82,16 @@ impl Link {
                 if self.muted.load(Ordering::Relaxed) {
                     return Ok(());
                 }
-                let function = lock(&self.out).loaded.get(&line.version).cloned();
+                let function = self.function(line.version);
                 let request_id = lock(&self.slots).request_id(line.invocation).cloned();
                 if let Some(function) = function {
                     let request_id = request_id.unwrap_or_default();
                     self.console.line(&function.spec, &request_id, line.level, line.text);
+                }
+            }
+            Frame::Unfit { version, why } => {
+                if let Some(function) = self.function(version) {
+                    self.artifacts.unfit(&function, &why);
                 }
             }
             Frame::Pong(number) => self.pong.store(number, Ordering::Relaxed),
@@ -100,6 +115,7 @@ impl Link {
             | Frame::Invoke { .. }
             | Frame::Cancel { .. }
             | Frame::Ping(_)
+            | Frame::Fetch { .. }
             | Frame::Evict { .. } => return Err(Breach("a frame that only a gateway sends")),
         }
         Ok(())
@@ -107,19 +123,23 @@ impl Link {
 
     /// Writes what was appended, all of it at once, until the socket fails.
     pub(super) async fn write_all(self: Arc<Self>, mut half: OwnedWriteHalf) {
-        let mut batch = BytesMut::new();
+        let (mut batch, mut files) = (BytesMut::new(), VecDeque::new());
         loop {
             self.wake.notified().await;
             // Every other task that is ready now may append its frames first.
             tokio::task::yield_now().await;
             loop {
-                std::mem::swap(&mut lock(&self.out).buffer, &mut batch);
+                {
+                    let mut out = lock(&self.out);
+                    std::mem::swap(&mut out.buffer, &mut batch);
+                    std::mem::swap(&mut out.files, &mut files);
+                }
                 if batch.is_empty() {
                     break;
                 }
                 self.writes.fetch_add(1, Ordering::Relaxed);
                 // A failed write says no more than the reader will: the cell is gone.
-                if half.write_all(&batch).await.is_err() {
+                if write_batch(&mut half, &batch, &mut files).await.is_err() {
                     return;
                 }
                 if batch.len() > OUT_BYTES_HIGH {
@@ -132,4 +152,31 @@ impl Link {
             }
         }
     }
+}
+
+/// Writes all of it; each descriptor goes with the byte at its place.
+async fn write_batch(
+    half: &mut OwnedWriteHalf,
+    batch: &[u8],
+    files: &mut VecDeque<(usize, Arc<ArtifactFile>)>,
+) -> std::io::Result<()> {
+    let mut written = 0;
+    while let Some((place, file)) = files.pop_front() {
+        half.write_all(&batch[written..place]).await?;
+        let piece = &batch[place..files.front().map_or(batch.len(), |(next, _)| *next)];
+        written = place + send_with(half, piece, &file).await?;
+    }
+    half.write_all(&batch[written..]).await
+}
+
+/// Writes some of it, and the descriptor with its first byte.
+async fn send_with(half: &OwnedWriteHalf, piece: &[u8], file: &ArtifactFile) -> std::io::Result<usize> {
+    let socket: &tokio::net::UnixStream = half.as_ref();
+    let descriptors = [file.file.as_raw_fd()];
+    socket
+        .async_io(Interest::WRITABLE, || {
+            let (pieces, rights) = ([IoSlice::new(piece)], [ControlMessage::ScmRights(&descriptors)]);
+            Ok(sendmsg::<()>(socket.as_raw_fd(), &pieces, &rights, MsgFlags::MSG_NOSIGNAL, None)?)
+        })
+        .await
 }

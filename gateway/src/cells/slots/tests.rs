@@ -12,6 +12,19 @@ fn insert(slots: &mut Slots) -> u32 {
 }
 
 #[test]
+fn an_invocation_keeps_its_depth_beyond_its_end() {
+    let mut slots = Slots::default();
+    let (first, second) = (slots.insert(Bytes::new(), 0).unwrap(), slots.insert_at(3, Bytes::new(), 0).unwrap());
+    assert_eq!((slots.depth(first), slots.depth(second)), (0, 3));
+    assert_eq!(slots.depth(0), 3, "nobody's: the deepest known");
+    slots.answer(second, ResponseFrame::failed(isle_wire::Outcome::Ok, Bytes::new()));
+    let _ = slots.poll_response(second, std::task::Waker::noop());
+    assert_eq!((slots.used(), slots.depth(second)), (1, 3), "work that outlives its invocation is as deep");
+    let third = slots.insert(Bytes::new(), 0).unwrap();
+    assert_eq!((slots.depth(third), slots.depth(second)), (0, 0), "its slot is another's now");
+}
+
+#[test]
 fn ids_are_never_zero_and_differ_when_a_slot_is_reused() {
     let mut slots = Slots::default();
     let mut last = 0;

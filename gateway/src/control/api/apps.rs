@@ -1,9 +1,12 @@
 //! Apps: listed, rolled back, evicted and deleted.
 
-use super::{Answer, ApiReply, Caller, Inner, LiveApp, PublicBase, parse};
+use super::{Answer, ApiReply, Caller, Inner, LiveApp, parse};
+use crate::control::bundle::BuiltFunction;
 use crate::control::live::Content;
+use crate::control::plans::Plan;
 use crate::control::reply::ApiError;
 use crate::control::{Plane, now_ms};
+use crate::route::FunctionVersion;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -16,6 +19,22 @@ pub(super) struct FunctionView {
     routes: Vec<String>,
     urls: Vec<String>,
     startup_cpu_ms: f64,
+    start: StartView,
+}
+
+/// How a function is started, and what was found out about that.
+#[derive(Serialize)]
+struct StartView {
+    plan: &'static str,
+    source_us: Option<u64>,
+    pooled_us: Option<u64>,
+    snapshot_us: Option<u64>,
+    warmed_up: bool,
+    snapshot_bytes: u64,
+    cache_bytes: u64,
+    refused: Option<String>,
+    hint: Option<&'static str>,
+    building: bool,
 }
 
 /// The answer to a deploy and to a rollback.
@@ -34,21 +53,45 @@ struct RollbackBody {
     deployment: Option<String>,
 }
 
-pub(super) fn functions(base: &PublicBase, app: &str, content: &Content) -> Vec<FunctionView> {
-    let view = |(name, function): (&String, &crate::control::bundle::BuiltFunction)| FunctionView {
-        name: name.clone(),
-        entry: function.version.spec.entry.clone(),
-        routes: function.routes.iter().map(|route| String::from_utf8_lossy(route.key()).into_owned()).collect(),
-        urls: function.routes.iter().map(|route| base.url(app, route.path())).collect(),
-        startup_cpu_ms: f64::from(content.startup_us.get(name).copied().unwrap_or(0)) / 1_000.0,
-    };
-    content.built.functions.iter().map(view).collect()
+impl StartView {
+    fn of(plan: Option<&Plan>, version: &FunctionVersion, building: bool) -> StartView {
+        StartView {
+            plan: version.plan.as_str(),
+            source_us: plan.and_then(|plan| plan.source_us),
+            pooled_us: plan.and_then(|plan| plan.pooled_us),
+            snapshot_us: plan.and_then(|plan| plan.snapshot_us),
+            warmed_up: plan.is_some_and(|plan| plan.warmed_up),
+            snapshot_bytes: plan.map_or(0, |plan| plan.snapshot_bytes),
+            cache_bytes: plan.map_or(0, |plan| plan.cache_bytes),
+            refused: plan.and_then(|plan| plan.refused.clone()),
+            hint: plan.and_then(Plan::hint),
+            building,
+        }
+    }
 }
 
 impl<P: Plane> Inner<P> {
+    /// An app's functions as callers see them.
+    pub(super) fn functions(&self, app: &str, content: &Content) -> Vec<FunctionView> {
+        let base = &self.settings.public_base;
+        let builds = self.workshop().is_some();
+        let view = |(name, function): (&String, &BuiltFunction)| {
+            let plan = content.plans.get(name);
+            FunctionView {
+                name: name.clone(),
+                entry: function.version.spec.entry.clone(),
+                routes: function.routes.iter().map(|r| String::from_utf8_lossy(r.key()).into_owned()).collect(),
+                urls: function.routes.iter().map(|route| base.url(app, route.path())).collect(),
+                startup_cpu_ms: f64::from(content.startup_us.get(name).copied().unwrap_or(0)) / 1_000.0,
+                start: StartView::of(plan, &function.version, builds && plan.is_none()),
+            }
+        };
+        content.built.functions.iter().map(view).collect()
+    }
+
     fn app_functions(&self, app: &LiveApp) -> Vec<FunctionView> {
         let content = app.content.as_ref();
-        content.map(|content| functions(&self.settings.public_base, &app.row.name, content)).unwrap_or_default()
+        content.map(|content| self.functions(&app.row.name, content)).unwrap_or_default()
     }
 
     pub(super) fn list_apps(&self, caller: &Caller) -> Answer {
@@ -85,8 +128,8 @@ impl<P: Plane> Inner<P> {
         })
     }
 
-    /// Functions of a stored deployment were checked when it was deployed; a rollback is for when
-    /// things are bad, and does not wait for another check.
+    /// Functions of a stored deployment were tried when it was deployed; a rollback is for when things
+    /// are bad, and does not wait for another try. Plans that are missing follow in the background.
     pub(super) async fn roll_back(self: std::sync::Arc<Self>, caller: &Caller, app: String, body: &[u8]) -> Answer {
         let body = if body.trim_ascii().is_empty() { b"{}" } else { body };
         let RollbackBody { deployment } = parse(body)?;
@@ -97,9 +140,7 @@ impl<P: Plane> Inner<P> {
         }
         let target = self.store.rollback_target(app.clone(), deployment).await?;
         let stored = self.store.load(app.clone(), target.id.clone()).await?;
-        let (this, tenant, name, id) = (self.clone(), current.row.tenant.clone(), app.clone(), target.id.clone());
-        let build = move || this.content(&tenant, &name, &id, &stored);
-        let content = tokio::task::spawn_blocking(build).await.map_err(|error| ApiError::internal(&error))?;
+        let content = self.content(&current.row.tenant, &app, &target.id, stored).await;
         let content = content.map_err(|reason| {
             tracing::error!(app, deployment = target.id, reason, "a deployment cannot be served");
             ApiError::new(
@@ -110,7 +151,7 @@ impl<P: Plane> Inner<P> {
         })?;
         let deployment = target.id.clone();
         let row = self.store.roll_back(app.clone(), target, now_ms()).await?;
-        let functions = functions(&self.settings.public_base, &app, &content);
+        let functions = self.functions(&app, &content);
         self.put_live(row, content);
         tracing::info!(app, deployment, "rolled back");
         Ok(ApiReply::json(StatusCode::OK, &DeployedView { app, deployment, unchanged: false, functions }))
@@ -121,6 +162,7 @@ impl<P: Plane> Inner<P> {
         self.app(caller, &app)?;
         self.store.remove_app(app.clone()).await?;
         self.publish(|live| live.remove_app(&app));
+        self.drop_unused().await;
         tracing::info!(app, "deleted");
         Ok(ApiReply::nothing())
     }

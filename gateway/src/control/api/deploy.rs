@@ -1,15 +1,15 @@
-//! Deploy: read → validate → check each function once → commit → publish. Whatever refuses, the
+//! Deploy: read → validate → build each function once → commit → publish. Whatever refuses, the
 //! deployment before it keeps serving.
 
-use super::apps::{DeployedView, functions};
+use super::apps::DeployedView;
+use super::plan::{Found, Keyed};
 use super::{Answer, ApiReply, Caller, Inner, label, parse};
-use crate::control::bundle::{Built, Bundle, BundleError, digest, id_of};
+use crate::control::bundle::{Bundle, BundleError, digest, id_of};
 use crate::control::live::Content;
 use crate::control::manifest::{self, ManifestError};
 use crate::control::reply::ApiError;
 use crate::control::store::NewDeployment;
 use crate::control::{Plane, now_ms};
-use crate::route::FunctionVersion;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -19,12 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinSet;
-
-/// The longest a check may take. The limits end a start long before; this is for a cell that
-/// cannot be started or asked, so that the app does not stay locked.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(120);
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -120,62 +115,83 @@ impl<P: Plane> Inner<P> {
             return Ok(reply);
         }
         let (this, owner, name, version) = (self.clone(), tenant.clone(), app.clone(), id.clone());
-        let build = move || bundle.build(&owner, &name, &version, &this.cell_group(&owner), &this.settings.caps);
-        let built = tokio::task::spawn_blocking(build).await.map_err(|error| ApiError::internal(&error))?;
-        let built = built.map_err(|error| ApiError::too_large(error.to_string()))?;
-        let startup_us = self.check_all(&built).await?;
+        let draft = move || bundle.into_drafts(&owner, &name, &version, &this.settings.caps).map(|d| this.key(d));
+        let keyed = tokio::task::spawn_blocking(draft).await.map_err(|error| ApiError::internal(&error))?;
+        let keyed = Arc::new(keyed.map_err(|error| ApiError::too_large(error.to_string()))?);
+        let mut plans = self.known_plans(&keyed).await?;
+        let found = self.find_all(&keyed, plans.keys().cloned().collect()).await?;
+        let known =
+            plans.iter().map(|(name, plan)| Found { function: name.clone(), plan: plan.clone(), lasting: true });
+        let rows = known.collect::<Vec<_>>().iter().chain(&found).filter_map(|found| self.row(&keyed, found)).collect();
+        let mut checked = BTreeMap::new();
+        for Found { function, plan, lasting } in found {
+            if lasting {
+                plans.insert(function, plan)
+            } else {
+                checked.insert(function, plan)
+            };
+        }
+        let startup = |(name, plan): (&String, &crate::control::plans::Plan)| {
+            (name.clone(), u32::try_from(plan.source_us.unwrap_or(0)).unwrap_or(u32::MAX))
+        };
+        let startup_us: BTreeMap<String, u32> = plans.iter().chain(&checked).map(startup).collect();
+        let built = self.assemble(&keyed, &plans).map_err(|error| ApiError::internal(&error))?;
+        drop(keyed);
 
         let startup = serde_json::to_string(&startup_us).map_err(|error| ApiError::internal(&error))?;
-        let new = NewDeployment { tenant, app: app.clone(), id: id.clone(), blob, content, startup, at: now_ms() };
+        let at = now_ms();
+        let new = NewDeployment { tenant, app: app.clone(), id: id.clone(), blob, content, startup, plans: rows, at };
         let row = self.store.deploy(new).await?;
-        let content = Content { built, startup_us };
-        let functions = functions(&self.settings.public_base, &app, &content);
+        let content = Content { built, startup_us, plans };
+        let functions = self.functions(&app, &content);
         self.put_live(row, content);
+        self.drop_unused().await;
         tracing::info!(app, deployment = id, "deployed");
         Ok(ApiReply::json(StatusCode::CREATED, &DeployedView { app, deployment: id, unchanged: false, functions }))
     }
 
-    /// Starts every function once. At most `checks_max` run on the node at a time; deployments
-    /// that wait take turns, whatever the number of their functions.
-    async fn check_all(self: &Arc<Self>, built: &Built) -> Result<BTreeMap<String, u32>, ApiError> {
+    /// Finds out how to start every function that is not in `known`. At most `checks_max` checks run
+    /// on the node at a time, and as many builders as are configured; deployments that wait take
+    /// turns, whatever the number of their functions.
+    async fn find_all(
+        self: &Arc<Self>,
+        keyed: &Arc<Keyed>,
+        known: std::collections::BTreeSet<String>,
+    ) -> Result<Vec<Found>, ApiError> {
         let mut running = JoinSet::new();
-        let checked = self.check_each(built, &mut running).await;
+        let found = self.find_each(keyed, &known, &mut running).await;
         // After a refusal others may still run: none of them outlives the answer.
         running.shutdown().await;
-        checked
+        found
     }
 
-    async fn check_each(
+    async fn find_each(
         self: &Arc<Self>,
-        built: &Built,
-        running: &mut JoinSet<(Arc<FunctionVersion>, Option<LoadReply>)>,
-    ) -> Result<BTreeMap<String, u32>, ApiError> {
-        let mut startup_us = BTreeMap::new();
-        let mut waiting = built.functions.values();
+        keyed: &Arc<Keyed>,
+        known: &std::collections::BTreeSet<String>,
+        running: &mut JoinSet<Result<Found, ApiError>>,
+    ) -> Result<Vec<Found>, ApiError> {
+        let mut found = Vec::new();
+        let most = self.settings.checks_max.max(self.workshop().map_or(1, |workshop| workshop.builders()));
+        let mut waiting = keyed.drafts.functions.keys().filter(|name| !known.contains(*name));
         loop {
-            while running.len() < self.settings.checks_max.max(1)
-                && let Some(function) = waiting.next()
+            while running.len() < most
+                && let Some(name) = waiting.next()
             {
-                let (this, version) = (self.clone(), function.version.clone());
+                let (this, keyed, name) = (self.clone(), keyed.clone(), name.clone());
                 running.spawn(async move {
-                    let _permit = this.checks.acquire().await;
-                    let reply = tokio::time::timeout(CHECK_TIMEOUT, this.plane.check(&version)).await;
-                    (version, reply.ok())
+                    let draft = &keyed.drafts.functions[&name];
+                    this.find_plan(&keyed.drafts, draft, keyed.keys.get(&name).copied()).await
                 });
             }
-            let Some(ended) = running.join_next().await else { return Ok(startup_us) };
-            let (version, reply) = ended.map_err(|error| ApiError::internal(&error))?;
-            let reply = reply.ok_or_else(|| ApiError::unavailable("the functions could not be checked in time"))?;
-            match reply.outcome {
-                Outcome::Ok => startup_us.insert(version.spec.function.clone(), reply.cpu_us),
-                _ => return Err(refusal(&version.spec, &reply)),
-            };
+            let Some(ended) = running.join_next().await else { return Ok(found) };
+            found.push(ended.map_err(|error| ApiError::internal(&error))??);
         }
     }
 }
 
 /// Why a function that did not start was refused, for its author.
-fn refusal(spec: &FunctionSpec, reply: &LoadReply) -> ApiError {
+pub(super) fn refusal(spec: &FunctionSpec, reply: &LoadReply) -> ApiError {
     if matches!(reply.outcome, Outcome::Unavailable | Outcome::RefusedBusy | Outcome::Cancelled) {
         return ApiError::unavailable("the functions could not be checked now; try again");
     }

@@ -9,7 +9,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 /// when a new one comes, the current one and what can be rolled back to never.
 pub(super) const KEPT_MAX: usize = 100;
 
-type Result<T> = std::result::Result<T, StoreError>;
+pub(super) type Result<T> = std::result::Result<T, StoreError>;
 
 pub(super) struct Db {
     pub(super) connection: Connection,
@@ -38,7 +38,7 @@ fn app_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<App> {
 const APP_COLUMNS: &str = "SELECT name, tenant, current, created_at, updated_at FROM apps";
 
 impl Db {
-    fn begin(&mut self) -> Result<Transaction<'_>> {
+    pub(super) fn begin(&mut self) -> Result<Transaction<'_>> {
         Ok(self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?)
     }
 
@@ -104,6 +104,7 @@ impl Db {
              ON CONFLICT (app, id) DO NOTHING",
             params![new.app, new.id, new.blob, new.content.len(), new.startup, new.at],
         )?;
+        super::plans::save(&tx, &new.app, &new.id, &new.plans, new.at)?;
         push(&tx, &new.app, &new.id, new.at)?;
         let dropped = prune(&tx, &new.app)?;
         let app = tx.query_row(&format!("{APP_COLUMNS} WHERE name = ?1"), [&new.app], app_row)?;

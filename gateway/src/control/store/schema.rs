@@ -7,7 +7,8 @@ use std::time::Duration;
 
 /// Each entry brings a database from the version of its index to the next. Entries are only ever
 /// appended: a database in the field may be at any of them.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
     CREATE TABLE tenants (
         name        TEXT PRIMARY KEY,
         token_hash  BLOB NOT NULL UNIQUE CHECK (length(token_hash) = 32),
@@ -42,7 +43,27 @@ const MIGRATIONS: &[&str] = &["
         at          INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX history_by_app ON history (app, seq);
-"];
+",
+    "
+    -- How function versions are started, by what decides it: one row for the same content, however
+    -- often it is deployed. `base` names the build of Isle; `plan` is JSON.
+    CREATE TABLE plans (
+        key         TEXT PRIMARY KEY,
+        base        TEXT NOT NULL,
+        plan        TEXT NOT NULL,
+        built_at    INTEGER NOT NULL
+    ) STRICT;
+    CREATE TABLE function_plans (
+        app         TEXT NOT NULL,
+        id          TEXT NOT NULL,
+        function    TEXT NOT NULL,
+        key         TEXT NOT NULL REFERENCES plans (key) ON DELETE CASCADE,
+        PRIMARY KEY (app, id, function),
+        FOREIGN KEY (app, id) REFERENCES deployments (app, id) ON DELETE CASCADE
+    ) STRICT;
+    CREATE INDEX function_plans_by_key ON function_plans (key);
+",
+];
 
 /// Opens the database and brings it up to date.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {

@@ -21,6 +21,7 @@ fn deployment(tenant: &str, app: &str, content: &str, at: i64) -> NewDeployment 
         blob,
         content: content.into(),
         startup: "{}".into(),
+        plans: Vec::new(),
         at,
     }
 }
@@ -144,4 +145,33 @@ async fn old_deployments_go_and_the_current_one_stays() {
     assert_eq!(listed.len(), db::KEPT_MAX);
     assert!(listed[0].current);
     assert!(!blob_path(dir.path(), "0").exists() && blob_path(dir.path(), "5").exists());
+}
+
+#[tokio::test]
+async fn a_plan_lives_as_long_as_some_deployment_has_it_and_its_build_is_ours() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_tenants(dir.path()).await;
+    let row = |key: &str, base: &str, plan: &str| PlanRow {
+        function: "hello".into(),
+        key: key.into(),
+        base: base.into(),
+        plan: plan.into(),
+    };
+    let known = async |store: &Store| store.plans(["k1", "k2"].map(str::to_owned).into()).await.unwrap();
+    for app in ["blog", "shop"] {
+        let new = NewDeployment { plans: vec![row("k1", "b1", "one")], ..deployment("acme", app, "one", 5) };
+        store.deploy(new).await.unwrap();
+    }
+    assert_eq!(known(&store).await, HashMap::from([("k1".into(), "one".into())]));
+    store.remove_app("blog".into()).await.unwrap();
+    assert!(store.drop_unused_plans().await.unwrap().is_empty());
+    let id = store.apps().await.unwrap()[0].current.clone();
+    assert!(store.set_plans("shop".into(), id.clone(), vec![row("k2", "b2", "two")], 6).await.unwrap());
+    assert!(!store.set_plans("blog".into(), id, vec![row("k3", "b2", "three")], 6).await.unwrap());
+    assert_eq!(store.drop_unused_plans().await.unwrap(), ["k1"]);
+    drop(store);
+    let store = Store::open(dir.path()).unwrap();
+    assert_eq!(store.keep_plans_of("b2".into()).await.unwrap(), HashSet::from(["k2".into()]));
+    assert!(store.keep_plans_of("b3".into()).await.unwrap().is_empty());
+    assert!(known(&store).await.is_empty());
 }

@@ -59,7 +59,13 @@ fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         blob().prop_map(Frame::Configure),
         id.prop_map(Frame::Ready),
-        (id, blob()).prop_map(|(version, spec)| Frame::Load { version, spec }),
+        (id, 0..StartKind::ALL.len(), any::<bool>(), blob()).prop_map(|(version, plan, artifact, spec)| Frame::Load {
+            version,
+            plan: StartKind::ALL[plan],
+            artifact,
+            spec,
+        }),
+        (id, ".*").prop_map(|(version, why)| Frame::Unfit { version, why }),
         id.prop_map(|version| Frame::Unload { version }),
         id.prop_map(|version| Frame::Check { version }),
         (id, 0..Outcome::ALL.len(), id, blob()).prop_map(|(version, outcome, cpu_us, detail)| Frame::Checked {

@@ -195,6 +195,29 @@ async fn every_operation_answers_as_documented_in_every_documented_way() {
     check.call(&other, "GET", "/v1/apps/blog/logs", None, 404).await;
     check.call("no", "GET", "/v1/apps/blog/logs", None, 401).await;
 
+    let invoke = "/2015-03-31/functions/blog:hello/invocations";
+    let echoed = check.call(&token, "POST", invoke, Some(json!({"a": 1})), 200).await;
+    assert_eq!(echoed, json!({"a": 1}));
+    let threw = check.call(&token, "POST", invoke, Some(json!("handler_threw")), 200).await;
+    assert_eq!(threw["errorType"], "Runtime.ExitError");
+    check.call("no", "POST", invoke, None, 401).await;
+    check.call(&other, "POST", invoke, None, 404).await;
+    check.call(&token, "POST", "/2015-03-31/functions/blog:none/invocations", None, 404).await;
+    check.call(&token, "POST", &format!("{invoke}?Qualifier=none"), None, 404).await;
+    check.call(&token, "POST", invoke, Some(json!("refused_busy")), 429).await;
+    for (kind, status) in [("Event", 202), ("DryRun", 204), ("Later", 400)] {
+        let headers = [("x-amz-invocation-type".parse().unwrap(), kind.parse().unwrap())].into_iter().collect();
+        let reply = check.node.reply_to(&token, "POST", invoke, headers, "{}").await;
+        assert_eq!(reply.status, status, "{kind}");
+        check.produced.insert(("invoke".into(), status.to_string()));
+    }
+    let small = "app = \"small\"\n[functions.f]\nentry = \"hello.js\"\nlimits = { request_body_bytes_max = 4 }\n";
+    check.call(&token, "POST", "/v1/apps/small/deployments", Some(upload(small, "one")), 201).await;
+    check.call(&token, "POST", "/2015-03-31/functions/small/invocations", Some(json!("longer")), 413).await;
+    check.call(&token, "DELETE", "/v1/apps/small", None, 204).await;
+    let reply = check.node.reply(&token, "POST", invoke, "{").await;
+    assert_eq!((reply.status, reply.headers[0].1.to_str().unwrap()), (400, "InvalidRequestContentException"));
+
     check.call(&admin, "DELETE", "/v1/tenants/acme", None, 409).await;
     check.call(&admin, "DELETE", "/v1/tenants/none", None, 404).await;
     check.call(&token, "DELETE", "/v1/tenants/acme", None, 403).await;

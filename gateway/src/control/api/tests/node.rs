@@ -1,7 +1,8 @@
 //! A node without cells: the API, a data plane that only remembers, and a client.
 
 use super::super::*;
-use crate::control::{ApiBody, LogLine};
+use crate::artifacts::Workshop;
+use crate::control::{ApiBody, DirectCall, Invoked, LogLine};
 use crate::route::{FunctionVersion, Matched, RouteTable, Routes};
 use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, LoadReply, Outcome};
 use serde_json::{Value, json};
@@ -20,6 +21,7 @@ pub fn upload(manifest: &str, text: &str) -> Value {
 /// Remembers what it was told. What a check answers depends on the text of `hello.js`.
 pub struct FakePlane {
     routes: Routes,
+    workshop: Option<Arc<Workshop>>,
     published: AtomicUsize,
     checked: Mutex<Vec<String>>,
     pub evicted: Mutex<Vec<String>>,
@@ -30,9 +32,10 @@ pub struct FakePlane {
 }
 
 impl FakePlane {
-    fn new() -> FakePlane {
+    fn new(workshop: Option<Arc<Workshop>>) -> FakePlane {
         FakePlane {
             routes: Routes::default(),
+            workshop,
             published: AtomicUsize::new(0),
             checked: Mutex::default(),
             evicted: Mutex::default(),
@@ -99,7 +102,8 @@ fn reply(outcome: Outcome, detail: Option<FailureDetail>) -> LoadReply {
 
 impl Plane for FakePlane {
     async fn check(&self, function: &Arc<FunctionVersion>) -> LoadReply {
-        let spec: FunctionSpec = serde_json::from_slice(&function.spec_json).unwrap();
+        let json = function.spec_json().await.unwrap();
+        let spec: FunctionSpec = serde_json::from_slice(&json).unwrap();
         let text = &spec.modules[&spec.entry].text;
         self.checked.lock().unwrap().push(format!("{} {text}", spec.app));
         match text.as_str() {
@@ -123,6 +127,19 @@ impl Plane for FakePlane {
             }
             _ => reply(Outcome::Ok, None),
         }
+    }
+
+    /// Echoes the payload, unless that is the word of an outcome.
+    async fn invoke(&self, _: &Arc<FunctionVersion>, call: DirectCall) -> Invoked {
+        let word = String::from_utf8_lossy(&call.payload).trim_matches('"').to_owned();
+        let outcomes = [Outcome::RefusedBusy, Outcome::HandlerThrew, Outcome::Unavailable, Outcome::WallExceeded];
+        let outcome = outcomes.into_iter().find(|outcome| outcome.as_str() == word).unwrap_or(Outcome::Ok);
+        let DirectCall { request_id, payload, .. } = call;
+        Invoked { request_id, outcome, timing: Default::default(), detail: Bytes::new(), body: payload }
+    }
+
+    fn workshop(&self) -> Option<&Arc<Workshop>> {
+        self.workshop.as_ref()
     }
 
     fn publish(&self, table: Arc<RouteTable>) {
@@ -162,7 +179,12 @@ impl Node {
     }
 
     pub async fn start_in(dir: tempfile::TempDir) -> Node {
-        let plane = Arc::new(FakePlane::new());
+        Self::start_with(dir, None).await
+    }
+
+    /// A node that builds with this workshop.
+    pub async fn start_with(dir: tempfile::TempDir, workshop: Option<Arc<Workshop>>) -> Node {
+        let plane = Arc::new(FakePlane::new(workshop));
         let friends = vec!["acme".to_string(), "zeta".to_string()];
         let settings = ApiSettings {
             data_dir: dir.path().to_owned(),
@@ -171,6 +193,7 @@ impl Node {
             trust_groups: BTreeMap::from([("friends".to_string(), friends)]),
             bundle_bytes_max: 1_000,
             checks_max: 2,
+            texts_bytes_max: 1 << 20,
         };
         let opened = Api::open(settings, plane.clone()).await.unwrap();
         let file = std::fs::read_to_string(dir.path().join(tokens::ADMIN_FILE)).unwrap();
@@ -180,9 +203,14 @@ impl Node {
     }
 
     pub async fn restart(self) -> Node {
+        Self::start_in(self.stop()).await
+    }
+
+    /// Stops the node; what it leaves.
+    pub fn stop(self) -> tempfile::TempDir {
         let Node { dir, api, .. } = self;
         drop(api);
-        Self::start_in(dir).await
+        dir
     }
 
     /// The data folder as it is on disk now, elsewhere.
@@ -215,7 +243,18 @@ impl Node {
     }
 
     pub async fn reply(&self, token: &str, method: &str, path: &str, body: impl Into<Bytes>) -> ApiReply {
-        let mut headers = HeaderMap::new();
+        self.reply_to(token, method, path, HeaderMap::new(), body).await
+    }
+
+    /// The same with header fields of the caller's.
+    pub async fn reply_to(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        mut headers: HeaderMap,
+        body: impl Into<Bytes>,
+    ) -> ApiReply {
         if !token.is_empty() {
             headers.insert(header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
         }

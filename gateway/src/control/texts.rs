@@ -1,0 +1,59 @@
+//! Texts: what cells are sent of a function, read from the store when one asks.
+//!
+//! Ten thousand deployed functions are ten thousand [`FunctionVersion`]s of about a kilobyte; the
+//! text of those that were loaded lately is in a cache weighed in bytes.
+
+use super::bundle::Bundle;
+use super::store::Store;
+use crate::artifacts::cache::Coalesced;
+use crate::route::{FunctionVersion, TextLost, Texts};
+use bytes::Bytes;
+use isle_wire::FunctionSpec;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Weak};
+
+/// The texts of everything in the store.
+#[derive(Debug)]
+pub(super) struct StoredTexts {
+    /// Weak: versions outlive the API that made them, and must not keep the data folder locked.
+    store: Weak<Store>,
+    cache: Coalesced<u64, Bytes>,
+}
+
+impl StoredTexts {
+    pub(super) fn new(store: &Arc<Store>, bytes_max: u64) -> StoredTexts {
+        let cache = Coalesced::new(bytes_max, |text: &Bytes| text.len() as u64, || ());
+        StoredTexts { store: Arc::downgrade(store), cache }
+    }
+
+    async fn read(&self, spec: &FunctionSpec) -> Result<Bytes, TextLost> {
+        let store = self.store.upgrade().ok_or_else(|| TextLost("the store has stopped".to_owned()))?;
+        let stored = store.load(spec.app.clone(), spec.deployment.clone()).await;
+        let stored = stored.map_err(|error| TextLost(error.to_string()))?;
+        drop(store);
+        let spec = spec.clone();
+        let text = tokio::task::spawn_blocking(move || text_of(&spec, &stored.content));
+        text.await.map_err(|error| TextLost(error.to_string()))?
+    }
+}
+
+/// The whole spec as JSON: everything as the version has it, the modules from the bundle.
+fn text_of(spec: &FunctionSpec, content: &[u8]) -> Result<Bytes, TextLost> {
+    let lost = |error: &dyn std::fmt::Display| TextLost(error.to_string());
+    let bundle = Bundle::decode(content).map_err(|error| lost(&error))?;
+    let whole = FunctionSpec { modules: bundle.into_modules(), ..spec.clone() };
+    serde_json::to_vec(&whole).map(Bytes::from).map_err(|error| lost(&error))
+}
+
+impl Texts for StoredTexts {
+    fn load<'a>(
+        &'a self,
+        function: &'a FunctionVersion,
+    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TextLost>> + Send + 'a>> {
+        Box::pin(async move {
+            let read = || self.read(&function.spec);
+            Ok(self.cache.get(&function.id, read).await?.0)
+        })
+    }
+}

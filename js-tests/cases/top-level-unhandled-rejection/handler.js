@@ -1,0 +1,3 @@
+Promise.reject(new Error("nobody waits for this"));
+
+export const handler = () => ({ fine: true });

@@ -1,0 +1,172 @@
+//! Starts: which isolate a version gets, when, and what happens when there is none.
+//!
+//! ```text
+//!   start ─▶ waiting, tenants in turns ─▶ a place is free ─┬─ snapshot: restored on a thread of its own
+//!                                                          ├─ pooled:   a spare, else an isolate made now
+//!                                                          └─ source:   an isolate made now
+//! ```
+//!
+//! A start keeps its place until what waited for it has been begun, so that a storm of starts is
+//! never more than a few busy threads. In a storm these threads leave the processor to whoever
+//! serves.
+
+use super::Cell;
+use super::pool;
+use super::resident::Assignment;
+use super::spares::{Origin, spare_heap_bytes};
+use super::version::Version;
+use isle_wire::{Frame, Outcome, StartKind};
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::time::{Duration, Instant};
+
+/// A start that waits for a place.
+pub struct Start {
+    version: Arc<Version>,
+    /// When it was decided.
+    since: Instant,
+    /// Whether the gateway asked for the start itself ([`Frame::Check`]).
+    check: bool,
+}
+
+impl Start {
+    /// Whether nobody waits for it any more.
+    fn is_vain(&self) -> bool {
+        !self.check && self.version.queue().jobs.is_empty()
+    }
+
+    /// The version's books no longer count it.
+    fn take_back(&self) {
+        let mut queue = self.version.queue();
+        queue.residents -= 1;
+        queue.starting -= 1;
+    }
+}
+
+/// A place among the starts; the next one begins when it is dropped.
+pub struct Place(Arc<Cell>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.books.open().starting -= 1;
+        self.0.start_waiting();
+    }
+}
+
+/// Where a version moves in.
+enum Seat {
+    Spare(SyncSender<Assignment>),
+    New(StartKind),
+}
+
+impl Cell {
+    /// Gives the version an isolate when its turn comes. The version's books count it already.
+    pub fn start(self: &Arc<Self>, version: &Arc<Version>, check: bool) {
+        let start = Start { version: version.clone(), since: Instant::now(), check };
+        self.books.open().waiting.push(&version.function.spec.tenant, start);
+        self.start_waiting();
+    }
+
+    /// Begins starts while there are places.
+    pub fn start_waiting(self: &Arc<Self>) {
+        loop {
+            let mut books = self.books.open();
+            if books.starting >= self.config.starts_max.max(1) {
+                return;
+            }
+            let Some(start) = books.waiting.pop() else { return };
+            if start.is_vain() {
+                start.take_back();
+                continue;
+            }
+            let now = Instant::now();
+            let background = pool::is_storm(books.waiting.len(), books.recent.current(now));
+            books.recent.add(now);
+            let plan = start.version.plan();
+            let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
+            let seat = match books.ready.pop().filter(|_| fits_spare) {
+                Some(spare) => Seat::Spare(spare),
+                None if books.alive >= self.config.isolates_max => {
+                    drop(books);
+                    start.take_back();
+                    self.make_room(&start.version);
+                    continue;
+                }
+                None if plan == StartKind::Snapshot => Seat::New(StartKind::Snapshot),
+                None => Seat::New(StartKind::Source),
+            };
+            books.starting += 1;
+            if matches!(seat, Seat::New(_)) {
+                books.alive += 1;
+                self.fit_memory(&books);
+            }
+            drop(books);
+            self.seat(start, seat, background);
+        }
+    }
+
+    fn seat(self: &Arc<Self>, start: Start, seat: Seat, background: bool) {
+        let Start { version, since, check } = start;
+        let heap_bytes = heap_bytes(&version);
+        let place = Some(Place(self.clone()));
+        let mut assignment = Assignment { version, kind: StartKind::Pooled, since, check, background, place };
+        match seat {
+            Seat::Spare(spare) => {
+                let Err(unsent) = spare.send(assignment) else { return self.wake.call_if_asleep() };
+                // The spare's thread has ended; an isolate is made instead.
+                assignment = unsent.0;
+                assignment.kind = StartKind::Source;
+                self.books.open().alive += 1;
+            }
+            Seat::New(kind) => assignment.kind = kind,
+        }
+        self.spawn(heap_bytes, Origin::Wanted(assignment));
+    }
+
+    /// The version's snapshot could not be restored: once more, without it.
+    pub fn start_again(self: &Arc<Self>, assignment: Assignment, why: &str) {
+        self.unfit(&assignment.version, why);
+        let Assignment { version, since, check, place, .. } = assignment;
+        let function = version.function.clone();
+        self.books.open().waiting.push(&function.spec.tenant, Start { version, since, check });
+        drop(place);
+    }
+
+    /// No isolate can be made now: drops the longest idle of another version. The governor tries
+    /// again at its next look.
+    fn make_room(&self, version: &Arc<Version>) {
+        self.evict_longest_idle(Some(version));
+        self.wake.call();
+    }
+
+    /// Drops the idle isolates of the version, other than `except`, that has one idle for longest.
+    pub fn evict_longest_idle(&self, except: Option<&Arc<Version>>) {
+        let now = Instant::now();
+        let versions = self.versions();
+        let others = versions.iter().filter(|other| !except.is_some_and(|except| Arc::ptr_eq(other, except)));
+        let idle = others.filter_map(|other| {
+            let queue = other.queue();
+            let oldest = queue.parked.iter().filter_map(|parked| parked.idle_since).min()?;
+            Some((other.clone(), now.saturating_duration_since(oldest)))
+        });
+        if let Some(other) = pool::longest_idle(idle) {
+            other.evict_idle(now, Some(Duration::ZERO));
+        }
+    }
+
+    /// Answers a check that could not even be started.
+    pub fn refuse_check(&self, version: u32, message: &str) {
+        let detail = isle_wire::FailureDetail {
+            error_type: "Isle.Unavailable".to_owned(),
+            message: message.to_owned(),
+            ..Default::default()
+        };
+        let detail = serde_json::to_vec(&detail).unwrap_or_default().into();
+        let reply = isle_wire::LoadReply { outcome: Outcome::Unavailable, cpu_us: 0, detail };
+        self.outbox.send(&Frame::Checked { version, reply });
+    }
+}
+
+fn heap_bytes(version: &Version) -> usize {
+    (version.limits().heap_mb as usize) << 20
+}
