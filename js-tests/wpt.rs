@@ -26,8 +26,10 @@ use support::suite::{only_listed, selected};
 /// At most this many tests run at one time; each is CPU-bound.
 const AT_ONCE: usize = 3;
 
-/// Room for the largest: the harness for interface definitions, thousands of subtests' names.
-const CONFIG: &str = "response_body_bytes_max = 67108864\nstartup_cpu_ms = 10000\n";
+/// Room for the largest: the harness for interface definitions, thousands of subtests' names. Every
+/// test runs once, so no start is worth preparing.
+const CONFIG: &str =
+    "response_body_bytes_max = 67108864\nstartup_cpu_ms = 10000\n[cells]\nmemory_mb = 2048\nstart = \"source\"\n";
 
 #[derive(Deserialize)]
 struct Areas {

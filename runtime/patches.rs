@@ -63,6 +63,12 @@ pub const PATCHES: &[Patch] = &[
         "const parsedURL = new URL(input, baseURL);",
         "const parsedURL = new URL(input, baseURL);\n      if (parsedURL.username !== \"\" || parsedURL.password !== \"\") {\n        throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${input}`);\n      }",
     ),
+    // URL: the origin of a blob's URL is that of a page or none.
+    patch(
+        "deno_web/00_url.js",
+        "return new URL(this.pathname).origin;",
+        "const inner = new URL(this.pathname);\n        const { protocol } = inner;\n        return protocol === \"http:\" || protocol === \"https:\" ? inner.origin : \"null\";",
+    ),
     // DOM: what events had before they had constructors.
     patch(
         "deno_web/02_event.js",

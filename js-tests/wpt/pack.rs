@@ -88,7 +88,8 @@ impl Packer {
         let Ok(source) = fs::read_to_string(file) else { return Vec::new() };
         let meta = Meta::of(&source);
         let folder = file.parent().expect("a file is in a folder");
-        let mut body = format!("{}\n;afterHarness();\n", self.harness);
+        // All in one text that is run with indirect eval: sloppy and global, as a browser has it.
+        let mut body = format!("{}\n;__afterHarness();\n", self.harness);
         let mut all = String::new();
         for script in meta.scripts.iter().filter(|script| !script.contains("/testharness")) {
             // The parser is kept as a module of its own in the tree.
@@ -99,17 +100,20 @@ impl Packer {
             if parser {
                 body += &format!("(function () {{\n{text}\n}}).call(globalThis);\n");
             } else {
-                body += &format!("{text}\n;{}\n", exports(&text));
+                body += &format!("{text}\n;\n");
             }
             all += &text;
         }
-        body += &format!("{source}\n;{}\n", exports(&source));
+        body += &source;
         all += &source;
         let path = file.strip_prefix(&self.root).expect("below the root").to_string_lossy().into_owned();
         let fixtures = self.fixtures(folder, &all);
         let packed = |variant: &String| {
             let test = json!({ "path": path, "variant": variant, "long": meta.long, "fixtures": fixtures });
-            let module = format!("const test = {test};\n{GLUE}\nfunction body() {{\n{body}\n}}\n");
+            let module = format!(
+                "const test = {test};\nconst body = {};\n{GLUE}",
+                json!(format!("{body}\n//# sourceURL=/{path}"))
+            );
             Packed { name: format!("{path}{variant}"), module }
         };
         meta.variants.iter().map(packed).collect()
@@ -175,16 +179,4 @@ fn literals(source: &str) -> BTreeSet<&str> {
         }
     }
     found
-}
-
-/// A script's functions are global to the scripts after it; in one function body they are not.
-fn exports(source: &str) -> String {
-    let name = |line: &str| {
-        let line = line.strip_prefix("async ").unwrap_or(line);
-        let rest = line.strip_prefix("function")?.trim_start_matches('*').strip_prefix(' ')?.trim_start();
-        let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$')?;
-        Some(rest[..end].to_owned()).filter(|name| !name.is_empty())
-    };
-    let names: BTreeSet<String> = source.lines().filter_map(name).collect();
-    names.iter().map(|name| format!("if (typeof {name} === \"function\") globalThis.{name} ??= {name};")).collect()
 }

@@ -48,6 +48,23 @@ class QuotaExceededError extends DOMException {
 ObjectDefineProperty(QuotaExceededError, "length", { __proto__: null, value: 0, configurable: true });
 webidl.configureInterface(QuotaExceededError);
 
+// Nothing here makes one; programs look for the class.
+class FileList {
+  constructor() {
+    webidl.illegalConstructor();
+  }
+  get length() {
+    webidl.assertBranded(this, FileList.prototype);
+    return 0;
+  }
+  item(index) {
+    webidl.assertBranded(this, FileList.prototype);
+    webidl.requiredArguments(arguments.length, 1, "Failed to execute 'item' on 'FileList'");
+    void index;
+    return null;
+  }
+}
+
 class WorkerGlobalScope extends event.EventTarget {
   constructor() {
     super();
@@ -85,7 +102,7 @@ class WorkerNavigator {
     return "Gecko";
   }
 }
-for (const type of [WorkerGlobalScope, ServiceWorkerGlobalScope, WorkerNavigator]) webidl.configureInterface(type);
+for (const type of [FileList, WorkerGlobalScope, ServiceWorkerGlobalScope, WorkerNavigator]) webidl.configureInterface(type);
 const navigator = webidl.createBranded(WorkerNavigator);
 
 // An attribute of the global object: without a `this` it is the global's.
@@ -118,6 +135,7 @@ function install(global, members) {
   ObjectSetPrototypeOf(global, ServiceWorkerGlobalScope.prototype);
   ObjectDefineProperties(global, {
     [webidl.brand]: { __proto__: null, value: webidl.brand },
+    FileList: core.propNonEnumerable(FileList),
     QuotaExceededError: core.propNonEnumerable(QuotaExceededError),
     ServiceWorkerGlobalScope: core.propNonEnumerable(ServiceWorkerGlobalScope),
     WorkerGlobalScope: core.propNonEnumerable(WorkerGlobalScope),
