@@ -69,6 +69,12 @@ pub const PATCHES: &[Patch] = &[
         "return new URL(this.pathname).origin;",
         "const inner = new URL(this.pathname);\n        const { protocol } = inner;\n        return protocol === \"http:\" || protocol === \"https:\" ? inner.origin : \"null\";",
     ),
+    // Web IDL: the tag is the prototype's (`scope.js` puts it there).
+    patch("deno_web/02_event.js", "  [SymbolToStringTag] = \"ErrorEvent\";\n", ""),
+    patch("deno_web/02_event.js", "  [SymbolToStringTag] = \"MessageEvent\";\n", ""),
+    patch("deno_web/02_event.js", "  [SymbolToStringTag] = \"CustomEvent\";\n", ""),
+    patch("deno_web/02_event.js", "  [SymbolToStringTag] = \"ProgressEvent\";\n", ""),
+    patch("deno_web/02_event.js", "  [SymbolToStringTag] = \"PromiseRejectionEvent\";\n", ""),
     // DOM: what events had before they had constructors.
     patch(
         "deno_web/02_event.js",

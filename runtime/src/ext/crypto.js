@@ -93,7 +93,7 @@ const gcm = (decrypt, algorithm, key, data) => {
   const tagBits = algorithm.tagLength ?? 128;
   if (iv === undefined || !ArrayPrototypeIncludes(TAG_BITS, tagBits)) return undefined;
   const ivBytes = TypedArrayPrototypeGetByteLength(iv);
-  if (ivBytes === 0 || (tagBits >= 96 && (ivBytes === 12 || ivBytes === 16))) return undefined;
+  if (ivBytes === 0 || (tagBits === 128 && (ivBytes === 12 || ivBytes === 16))) return undefined;
   const text = bytesOf(data);
   const aad = additionalData === undefined ? new Uint8Array(0) : bytesOf(additionalData);
   const usable = key instanceof real.CryptoKey && key.algorithm.name === "AES-GCM" &&

@@ -48,6 +48,10 @@ class QuotaExceededError extends DOMException {
 ObjectDefineProperty(QuotaExceededError, "length", { __proto__: null, value: 0, configurable: true });
 webidl.configureInterface(QuotaExceededError);
 
+for (const name of ["CloseEvent", "CustomEvent", "ErrorEvent", "MessageEvent", "ProgressEvent", "PromiseRejectionEvent"]) {
+  ObjectDefineProperty(event[name].prototype, SymbolToStringTag, { __proto__: null, value: name, configurable: true });
+}
+
 // Nothing here makes one; programs look for the class.
 class FileList {
   constructor() {
