@@ -29,8 +29,10 @@ let finish;
 
 // Called by the body between the harness and the test.
 g.__afterHarness = () => {
-  g.add_result_callback((t) => results.push([t.name, t.status, (t.message ?? "").slice(0, 200)]));
-  g.add_completion_callback((_, status) => finish({ status: status.status, message: (status.message ?? "").slice(0, 300) }));
+  // JSON has no place for half a character.
+  const text = (long, most) => (long ?? "").slice(0, most).toWellFormed();
+  g.add_result_callback((t) => results.push([text(t.name, 1_000), t.status, text(t.message, 200)]));
+  g.add_completion_callback((_, status) => finish({ status: status.status, message: text(status.message, 300) }));
 };
 
 function run() {

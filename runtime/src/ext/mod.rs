@@ -84,7 +84,7 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         false,
         deno_web::InMemoryBroadcastChannel::default(),
     ));
-    web.ops = web.ops.iter().map(|op| own_in_place_of(op.name).unwrap_or_else(|| op.clone())).collect();
+    web.ops = web.ops.iter().map(|op| own_in_place_of(op.name).unwrap_or(*op)).collect();
     vec![
         without_scripts(deno_webidl::deno_webidl::init()),
         web,
