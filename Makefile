@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # arguments for the programs: make serve ARGS='…', make bench ARGS='--only isle --rounds 1'
 ARGS ?=
 
-.PHONY: help v8 serve test contract wpt lint bench bench-cold bench-fleet peers bundles clean-data
+.PHONY: help v8 serve test contract wpt lint bench bench-cold bench-fleet peers bundles programs clean-data
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -25,7 +25,7 @@ serve: v8 ## Build a release and run a node on loopback with example functions o
 
 # Plain cargo test, which runs one test program after the other: those in js-tests share one node among many tests, and
 # some hold other tenants' latency against a clock.
-test: v8 ## Run all tests
+test: v8 programs ## Run all tests
 	@cargo test --workspace --no-fail-fast $(ARGS)
 
 contract: v8 ## The handler contract as a table: one row a rule, with what came of it
@@ -58,6 +58,14 @@ peers: benches/node_modules/.package-lock.json
 
 benches/node_modules/.package-lock.json: benches/package.json benches/package-lock.json
 	@npm ci --prefix benches --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+# What js-tests/programs imports, from its lock file.
+programs: js-tests/programs/node_modules/.package-lock.json
+
+js-tests/programs/node_modules/.package-lock.json: js-tests/programs/package.json js-tests/programs/package-lock.json
+	@command -v npm >/dev/null || { echo "make test needs npm and node (20 or newer) for js-tests/programs" >&2; exit 1; }
+	@npm ci --prefix js-tests/programs --ignore-scripts --no-audit --no-fund
 	@touch $@
 
 clean-data: ## Remove the data of local nodes: deployments, tenants, tokens

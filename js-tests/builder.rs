@@ -35,9 +35,11 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         function: "f".into(),
         deployment: "d".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules: [("index.js".to_owned(), module)].into(),
         env: env.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         limits: Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };

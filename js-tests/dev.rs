@@ -205,3 +205,36 @@ fn the_commands_do_what_they_say() {
     good(&node, &node.admin_token, folder, &["tenant", "remove", "acme"]);
     assert!(!good(&node, &node.admin_token, folder, &["tenant", "list"]).contains("acme"));
 }
+
+#[test]
+fn typescript_is_translated_at_every_save() {
+    let main = |text: &str| {
+        format!(
+            "import {{ join }} from \"./lib\";\ntype Event = {{ rawPath: string }};\n\nexport const handler = async (event: Event) => join(\"{text}\", event.rawPath);\n"
+        )
+    };
+    let lib = "export const join = (...parts: string[]): string => parts.join(\"\");\n";
+    let dev = Dev::start("hello.ts", &[("hello.ts", &main("one")), ("lib.ts", lib)]);
+    assert_eq!(dev.get("/x").text(), "one/x");
+    dev.write("hello.ts", &main("two"));
+    dev.until_answers("/x", |answer| answer.text() == "two/x");
+    // A constant that the bundler puts where it is used.
+    dev.write("n.ts", "export const n: number = 1;\n");
+    dev.write("hello.ts", "import { n } from \"./n\";\nexport const handler = async (): Promise<number> => n;\n");
+    dev.until_answers("/", |answer| answer.text() == "1");
+    dev.write("n.ts", "export const n: number = 2;\n");
+    dev.until_answers("/", |answer| answer.text() == "2");
+    dev.write("hello.ts", &main("two"));
+    dev.until_answers("/x", |answer| answer.text() == "two/x");
+    dev.write(
+        "lib.ts",
+        "export const join = (...parts: string[]): never => {\n  throw new Error(\"on line 2\");\n};\n",
+    );
+    let broken = dev.until_answers("/", |answer| answer.status() == 500);
+    assert!(broken.text().contains("lib.ts:2:9"), "{}", broken.summary());
+    assert!(broken.text().contains("hello.ts:4"), "the author's lines: {}", broken.summary());
+    dev.write("lib.ts", "export const join = (");
+    until("what is wrong is said", PATIENCE, || dev.printed().contains("lib.ts:1:").then_some(()));
+    dev.write("lib.ts", lib);
+    dev.until_answers("/x", |answer| answer.text() == "two/x");
+}

@@ -25,11 +25,13 @@ enum End {
     Answer(&'static [Outcome]),
     /// It ends well, with this body.
     Body(&'static str),
+    /// It begins well and is cut off, with one of these outcomes.
+    Cut(&'static [Outcome]),
     /// The deployment is refused, and the refusal names one of these.
     Refused(&'static [Outcome]),
 }
 
-use End::{Answer, Body, Refused};
+use End::{Answer, Body, Cut, Refused};
 use Outcome::{
     CellDied, CpuExceeded, HandlerThrew, HeapExceeded, InvalidResponse, NeverSettled, Ok as Fine, ResponseTooLarge,
     StartupCpuExceeded, WallExceeded,
@@ -115,6 +117,38 @@ const TABLE: &[(&str, End)] = &[
     ("message-bomb", Answer(&[HeapExceeded, CellDied])),
     // One native call unpacks it, which nothing can interrupt: the kernel's limit may come first.
     ("decompression-bomb", Answer(&[HeapExceeded, CellDied])),
+    ("stream-never-moves", Cut(&[WallExceeded])),
+    ("stream-never-ends", Cut(&[WallExceeded])),
+    ("stream-fills-at-once", Answer(&[HeapExceeded, CpuExceeded])),
+    ("stream-fills-in-turns", Cut(&[HeapExceeded, CpuExceeded, CellDied])),
+    ("stream-loops-in-pull", Cut(&[CpuExceeded])),
+    ("stream-spins-in-turns", Cut(&[CpuExceeded])),
+    ("stream-throws-in-start", Answer(&[HandlerThrew])),
+    ("stream-throws-in-pull", Cut(&[HandlerThrew])),
+    ("stream-throws-nothing", Cut(&[HandlerThrew])),
+    ("stream-of-text", Cut(&[HandlerThrew])),
+    ("stream-of-anything", Cut(&[HandlerThrew])),
+    ("stream-of-detached-pieces", Body("")),
+    ("stream-of-resizable-pieces", Cut(&[HandlerThrew])),
+    ("stream-of-one-giant", Answer(&[Fine])),
+    ("stream-cancel-throws", Cut(&[WallExceeded])),
+    ("response-used-twice", Answer(&[Fine, InvalidResponse])),
+    ("response-subclass-with-getters", Body("answered")),
+    ("response-proxy", Answer(&[Fine, InvalidResponse, HandlerThrew])),
+    ("response-forged", Answer(&[InvalidResponse, HandlerThrew, CpuExceeded])),
+    ("response-header-injection", Answer(&[HandlerThrew])),
+    ("response-header-controls", Answer(&[InvalidResponse])),
+    ("response-many-headers", Answer(&[InvalidResponse])),
+    ("response-fifty-megabytes", Answer(&[ResponseTooLarge])),
+    ("fetch-broken-prototypes", Body("answered")),
+    ("fetch-thenable-loop", Answer(&[CpuExceeded])),
+    ("wait-until-loop", Body("answered")),
+    ("wait-until-flood", Body("answered")),
+    ("wait-until-never", Body("answered")),
+    ("lambda-stream-flood", Answer(&[HeapExceeded, CpuExceeded])),
+    ("lambda-stream-never-ends", Cut(&[WallExceeded])),
+    ("lambda-stream-header-injection", Answer(&[HandlerThrew])),
+    ("lambda-stream-metadata-getters", Answer(&[CpuExceeded])),
 ];
 
 /// What a stranger is told of each outcome that these functions can have.
@@ -186,6 +220,10 @@ fn run(node: &Node, name: &str, end: &End) {
     assert_benign(&tenant, name, "before");
     for round in 1..=2 {
         beside_neighbour(node, || {
+            if let Cut(outcomes) = end {
+                assert_cut(&tenant, name, outcomes, round);
+                return assert_benign(&tenant, name, &format!("after round {round}"));
+            }
             let answer = tenant.get(name, "/");
             match end {
                 Answer(outcomes) => assert_outcome(&answer, outcomes),
@@ -193,7 +231,7 @@ fn run(node: &Node, name: &str, end: &End) {
                     assert_eq!((answer.status(), answer.outcome()), (200, "ok"), "{}", answer.summary());
                     assert_eq!(&answer.text(), body);
                 }
-                Refused(_) => unreachable!("handled above"),
+                Cut(_) | Refused(_) => unreachable!("handled above"),
             }
             assert_benign(&tenant, name, &format!("after round {round}"));
         });
@@ -210,6 +248,27 @@ fn assert_outcome(answer: &Response, outcomes: &[Outcome]) {
         let fields: Vec<&String> = body.as_object().expect("a JSON object").keys().collect();
         assert_eq!(fields, ["message"], "strangers learn nothing more: {}", answer.summary());
     }
+}
+
+/// The response begins and is cut off, and is counted as what ended it.
+fn assert_cut(tenant: &Tenant<'_>, app: &str, outcomes: &[Outcome], round: u32) {
+    let mut connection = Connection::open(tenant.node.public);
+    connection.send(&Request::get(&host(app), "/")).expect("the request is sent");
+    let head = connection.receive_head().expect("a head");
+    assert_eq!((head.status, head.header("isle-outcome")), (200, Some("ok")));
+    let cut = until("the body is cut off", PATIENCE, || match connection.receive_chunk() {
+        Ok(Some(_)) => None,
+        Ok(None) => panic!("the body ended well"),
+        Err(error) => Some(error),
+    });
+    assert_ne!(cut.kind(), std::io::ErrorKind::WouldBlock, "cut off, not left standing");
+    let counted = |outcome: &Outcome| {
+        let labels = [("app", app), ("outcome", outcome.as_str())];
+        tenant.node.metric("isle_invocations_total", &labels)
+    };
+    until(&format!("{outcomes:?} are counted"), PATIENCE, || {
+        (outcomes.iter().map(counted).sum::<f64>() >= f64::from(round)).then_some(())
+    });
 }
 
 fn run_refused(node: &Node, tenant: &Tenant<'_>, deployment: &Deployment, outcomes: &[Outcome]) {

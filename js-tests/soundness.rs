@@ -142,6 +142,7 @@ fn call(isolate: &mut Isolate, executor: &tokio::runtime::Runtime) -> String {
         budget_ns: u64::MAX,
         expects: Expects::v2(6 << 20),
         client_context: None,
+        fetch: None,
         follows: false,
     };
     let answer = match isolate.call(&call).result {

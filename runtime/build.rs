@@ -45,7 +45,39 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
     ),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["crypto.js", "frozen.js", "scope.js", "wasm_streaming.js"]),
+    (OWN, &["crypto.js", "exchange.js", "fetch.js", "frozen.js", "lambda_stream.js", "scope.js", "wasm_streaming.js"]),
+];
+
+/// Node's modules, written here: `src/ext/node`.
+const NODE_MODULES: &[&str] = &[
+    "assert",
+    "assert/strict",
+    "async_hooks",
+    "buffer",
+    "console",
+    "crypto",
+    "diagnostics_channel",
+    "events",
+    "module",
+    "os",
+    "path",
+    "path/posix",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "stream",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "string_decoder",
+    "timers",
+    "timers/promises",
+    "tty",
+    "url",
+    "util",
+    "util/types",
+    "zlib",
 ];
 
 /// Not a crate's: scripts of this one, from `src/ext`.
@@ -69,6 +101,15 @@ fn main() {
             writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
                 .expect("writing to a string");
         }
+    }
+    for module in NODE_MODULES {
+        let file = format!("node-{}.js", module.replace('/', "-"));
+        let source = Path::new("src/ext/node").join(module).with_extension("js");
+        println!("cargo::rerun-if-changed={}", source.display());
+        std::fs::write(out.join(&file), wrap(&source, "isle_node", module)).expect("OUT_DIR is writable");
+        let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
+        writeln!(table, "  (\"ext:isle_node/{module}.js\", v8::String::create_external_onebyte_const({bytes})),")
+            .expect("writing to a string");
     }
     table.push_str("];\n");
     std::fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");

@@ -4,11 +4,12 @@ mod start;
 
 use crate::api::{Deployed, Function, Refused};
 use crate::args::DeployArgs;
+use crate::bundle::{self, Purpose};
 use crate::client::{ApiError, Client, ClientError};
 use crate::clock;
 use crate::excerpt::excerpt;
 use crate::failure::{Done, Failure};
-use crate::folder::{self, Folder};
+use crate::folder::Folder;
 use crate::node_url::escape;
 use crate::table::Table;
 use crate::term::{Paint, harmless, line, remark};
@@ -25,13 +26,13 @@ pub const MANIFEST: &str = "isle.toml";
 pub async fn run(args: DeployArgs) -> Done {
     let manifest = read_manifest(&args.folder)?;
     let (app, manifest) = named(&manifest, args.app.as_deref())?;
-    let folder = folder::walk(&args.folder)?;
+    let (manifest, folder) = bundle::gather(&args.folder, manifest, Purpose::Production)?;
     report_skipped(&folder);
     let client = Client::of(&args.node);
     let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
         Err(ClientError::Refused { status: 422, error }) if !args.node.json => {
             let details = refused(&error);
-            return Err(Failure::Report(refusal(&app, &details, &manifest, &folder.files, Paint::stderr())));
+            return Err(Failure::Report(refusal(&app, &details, &manifest, folder.texts(), Paint::stderr())));
         }
         result => result?,
     };
@@ -271,7 +272,7 @@ mod tests {
         let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error));
         assert_eq!(
             refusal("blog", &details, manifest, &BTreeMap::new(), Paint::OFF),
-            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `routes`, `limits`, `env` or `warmup`\n\
+            "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`\n\
              \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
     }

@@ -68,6 +68,10 @@ async fn reload_for_ever(source: &Source, path: &Path, node: &Node, caps: &Limit
         let mut changed_again = false;
         let begun = Instant::now();
         match read_and_watch(source, &mut watch) {
+            // What was served before still is.
+            Ok(Code { wrong: Some(message), .. }) => {
+                remark(&format!("{}: {message}", Paint::stderr().red("error")));
+            }
             Ok(code) => {
                 let changes = differences(&live.borrow(), &code);
                 if !changes.is_empty() {
@@ -121,7 +125,7 @@ fn publish(source: &Source, code: &Code, node: &Node, caps: &Limits, begun: Inst
         }
         Err(details) => {
             let paint = Paint::stderr();
-            remark(&refusal(source.name(), &details, &code.manifest, &code.folder.files, paint));
+            remark(&refusal(source.name(), &details, &code.manifest, code.folder.texts(), paint));
             None
         }
     }
@@ -145,7 +149,7 @@ async fn check(code: &Code, node: &Node, table: Option<&RouteTable>) {
             ..FailureDetail::default()
         });
         let details = Refused::of(name, detail);
-        remark(&refusal(&function.spec.app, &details, &code.manifest, &code.folder.files, Paint::stderr()));
+        remark(&refusal(&function.spec.app, &details, &code.manifest, code.folder.texts(), Paint::stderr()));
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Skipped {
 pub struct Folder {
     /// Text by path below the root, with `/`.
     pub files: BTreeMap<String, String>,
+    /// The author's text where `files` are a bundle of it; empty where they are it.
+    pub sources: BTreeMap<String, String>,
     /// Left out, in the order found.
     pub skipped: Vec<Skipped>,
     /// The folders that were looked into, the root included: those whose changes matter.
@@ -44,6 +46,11 @@ impl Folder {
     /// Bytes of all files together.
     pub fn bytes(&self) -> u64 {
         self.files.values().map(|text| text.len() as u64).sum()
+    }
+
+    /// The texts that the author knows.
+    pub fn texts(&self) -> &BTreeMap<String, String> {
+        if self.sources.is_empty() { &self.files } else { &self.sources }
     }
 
     fn skip(&mut self, path: String, why: impl Into<String>) {
@@ -207,7 +214,7 @@ fn relative_specifiers(text: &str) -> impl Iterator<Item = &str> {
 }
 
 /// A relative specifier in the module `from`, as a path below the root.
-fn resolve(from: &str, specifier: &str) -> Option<String> {
+pub fn resolve(from: &str, specifier: &str) -> Option<String> {
     let mut parts: Vec<&str> = from.split('/').collect();
     parts.pop();
     for component in Path::new(specifier).components() {

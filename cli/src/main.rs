@@ -13,6 +13,7 @@ mod api;
 mod apps;
 mod args;
 mod bench;
+mod bundle;
 mod client;
 mod clock;
 mod demo;

@@ -6,7 +6,6 @@
 //! exactly that bit).
 
 use crate::failure::{Done, Failure};
-use isle_wire::ModuleKind;
 use notify::event::{AccessKind, AccessMode, CreateKind, EventKind, ModifyKind, RemoveKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher};
 use std::collections::BTreeSet;
@@ -102,7 +101,7 @@ fn matters(event: &notify::Event) -> bool {
 
 fn is_ours(path: &Path) -> bool {
     path.file_name().and_then(|name| name.to_str()).is_some_and(|name| {
-        name == crate::deploy::MANIFEST || (!name.starts_with('.') && ModuleKind::of_path(name).is_some())
+        name == crate::deploy::MANIFEST || (!name.starts_with('.') && crate::bundle::is_source(name))
     })
 }
 

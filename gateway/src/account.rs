@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// A request's time with us.
 pub struct Account<'a> {
-    plane: &'a DataPlane,
+    plane: &'a Arc<DataPlane>,
     request: &'a Request<()>,
     request_id: &'a RequestId,
     arrived: Instant,
@@ -28,7 +28,7 @@ pub struct Account<'a> {
 
 impl<'a> Account<'a> {
     /// A request has arrived.
-    pub fn open(plane: &'a DataPlane, request: &'a Request<()>, request_id: &'a RequestId) -> Account<'a> {
+    pub fn open(plane: &'a Arc<DataPlane>, request: &'a Request<()>, request_id: &'a RequestId) -> Account<'a> {
         Account {
             plane,
             request,
@@ -76,14 +76,27 @@ impl<'a> Account<'a> {
         self.end(outcome, start, timing, detail, status);
     }
 
+    /// Its response is on its way and goes on after this: it is closed when that ends.
+    pub fn streams(mut self, start: StartKind, timing: Timing, status: u16) -> StreamAccount {
+        self.closed = true;
+        StreamAccount {
+            plane: self.plane.clone(),
+            request_id: self.request_id.as_str().to_owned(),
+            method: self.request.method().clone(),
+            path: self.request.uri().path().to_owned(),
+            arrived: self.arrived,
+            admit: self.admit,
+            served: self.served.take(),
+            start,
+            timing,
+            status,
+            closed: false,
+        }
+    }
+
     fn end(&mut self, outcome: Outcome, start: StartKind, timing: Timing, detail: &Bytes, status: u16) {
         self.closed = true;
-        let took = self.arrived.elapsed();
-        if let Some(served) = &self.served {
-            served.metrics.start(start, timing.start_us);
-            served.metrics.end(outcome, took, timing.cpu_us);
-        }
-        self.plane.logs().request(&RequestEnd {
+        let line = RequestEnd {
             request_id: self.request_id.as_str(),
             function: self.served.as_ref().map(|served| &served.function.spec),
             method: self.request.method().as_str(),
@@ -91,11 +104,69 @@ impl<'a> Account<'a> {
             status,
             outcome,
             start,
-            total_us: took.as_micros() as u64,
+            total_us: self.arrived.elapsed().as_micros() as u64,
             admit_us: self.admit.as_micros() as u64,
             timing,
             detail,
-        });
+        };
+        end(self.plane, self.served.as_deref(), &line);
+    }
+}
+
+fn end(plane: &DataPlane, served: Option<&Served>, line: &RequestEnd<'_>) {
+    if let Some(served) = served {
+        served.metrics.start(line.start, line.timing.start_us);
+        served.metrics.end(line.outcome, Duration::from_micros(line.total_us), line.timing.cpu_us);
+    }
+    plane.logs().request(line);
+}
+
+/// The time of a request whose response is streamed: it outlives the request's own task.
+pub struct StreamAccount {
+    plane: Arc<DataPlane>,
+    request_id: String,
+    method: http::Method,
+    path: String,
+    arrived: Instant,
+    admit: Duration,
+    served: Option<Arc<Served>>,
+    start: StartKind,
+    timing: Timing,
+    status: u16,
+    closed: bool,
+}
+
+impl StreamAccount {
+    /// Its body ended. `timing` is what is known of its time in the end, if anything is.
+    pub fn close(mut self, outcome: Outcome, timing: Option<Timing>, detail: &Bytes) {
+        self.timing = timing.unwrap_or(self.timing);
+        self.end(outcome, detail);
+    }
+
+    fn end(&mut self, outcome: Outcome, detail: &Bytes) {
+        self.closed = true;
+        let line = RequestEnd {
+            request_id: &self.request_id,
+            function: self.served.as_ref().map(|served| &served.function.spec),
+            method: self.method.as_str(),
+            path: &self.path,
+            status: self.status,
+            outcome,
+            start: self.start,
+            total_us: self.arrived.elapsed().as_micros() as u64,
+            admit_us: self.admit.as_micros() as u64,
+            timing: self.timing,
+            detail,
+        };
+        end(&self.plane, self.served.as_deref(), &line);
+    }
+}
+
+impl Drop for StreamAccount {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.end(Outcome::Cancelled, &Bytes::new());
+        }
     }
 }
 

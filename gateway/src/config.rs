@@ -189,6 +189,9 @@ pub struct Cells {
     /// What functions see of time. Coarse: no steps finer than 0.1 ms; no frozen clocks, because
     /// programs that measure themselves would show nothing.
     pub clock: Clock,
+    /// Whether functions may make code from strings (`eval`, `new Function`). Default: yes, as
+    /// packages need it (validators, templates); an app can do without by its manifest.
+    pub code_generation: bool,
 }
 
 /// `[artifacts]`
@@ -336,6 +339,7 @@ impl Default for Cells {
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,
             clock: Clock::Coarse,
+            code_generation: true,
         }
     }
 }

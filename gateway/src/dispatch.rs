@@ -8,7 +8,8 @@
 //! ```
 //!
 //! Nothing is spawned here: the request's own task does all of it, and dropping its future, which
-//! is what a client's leaving does, cancels the invocation in the cell.
+//! is what a client's leaving does, cancels the invocation in the cell. A streamed response may
+//! begin before the request's body has ended: what is still to come is handed on with it.
 
 mod body;
 mod head;
@@ -27,11 +28,13 @@ use crate::cells::supervise::Cell;
 use crate::egress::Hops;
 use crate::plane::Served;
 use crate::request_id::RequestId;
-use body::{Bad, Begun};
+pub(crate) use body::{Bad, Coming};
+use body::{Begun, Patience, Step};
 use bytes::Bytes;
 use http_body::Body;
-use isle_wire::{Outcome, ResponseFrame};
+use isle_wire::{FunctionKind, Outcome, ResponseFrame};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 use tokio::time::timeout_at;
 
@@ -49,13 +52,15 @@ pub struct Ended {
     pub response: ResponseFrame,
     /// Where the rest of the response's body comes from, when more follows.
     pub rest: Option<Invocation>,
+    /// What is still to come of the request's body while the response is streamed.
+    pub coming: Option<Coming>,
     /// Whether the request body was incomplete for want of time.
     pub body_late: bool,
 }
 
 impl Ended {
     fn failed(outcome: Outcome) -> Ended {
-        Ended { response: ResponseFrame::failed(outcome, Bytes::new()), rest: None, body_late: false }
+        Ended { response: ResponseFrame::failed(outcome, Bytes::new()), rest: None, coming: None, body_late: false }
     }
 
     fn bad_body(bad: Bad) -> Ended {
@@ -71,7 +76,7 @@ impl Ended {
 
     fn answered(response: ResponseFrame, invocation: Invocation) -> Ended {
         let rest = response.body_follows.then_some(invocation);
-        Ended { response, rest, body_late: false }
+        Ended { response, rest, coming: None, body_late: false }
     }
 }
 
@@ -94,33 +99,41 @@ pub async fn dispatch<B>(
     mut body: B,
 ) -> Ended
 where
-    B: Body<Data = Bytes> + Unpin,
+    B: Body<Data = Bytes> + Send + Unpin + 'static,
 {
-    let limits = &served.function.spec.limits;
-    let limit = limits.request_body_bytes_max as usize;
+    let spec = &served.function.spec;
+    let limits = &spec.limits;
+    let whole_max = u64::from(limits.request_body_bytes_max);
+    // What is no fetch handler after all takes no more than `whole_max`; its cell sees to that.
+    let takes_whole = match spec.kind {
+        FunctionKind::Handler => true,
+        FunctionKind::Fetch => false,
+        FunctionKind::Auto => served.takes_whole.load(Ordering::Relaxed),
+    };
+    let (limit, patience) = if takes_whole {
+        (whole_max, Patience::Endless)
+    } else {
+        (limits.stream_bytes_max().max(whole_max), Patience::Little)
+    };
     let deadline = Instant::now() + Duration::from_millis(u64::from(limits.wall_ms));
     let way = Way { cells, served, request_id, head, deadline };
     let begun = if body.is_end_stream() {
         Begun::Whole(Bytes::new())
     } else {
-        match timeout_at(deadline.into(), body::begin(&mut body, limit)).await {
+        match timeout_at(deadline.into(), body::begin(&mut body, limit, patience)).await {
             Ok(Ok(begun)) => begun,
             Ok(Err(bad)) => return Ended::bad_body(bad),
             Err(_) => return Ended::late_body(),
         }
     };
-    match begun {
-        Begun::Whole(whole) => way.whole(&whole).await,
-        Begun::Part(part) => match timeout_at(deadline.into(), way.pieces(part, body, limit)).await {
-            Ok(Ok(Sent::Answered(ended))) => ended,
-            Ok(Ok(Sent::Whole(invocation))) => way.response(invocation).await,
-            Ok(Err(ended)) => ended,
-            Err(_) => Ended::late_body(),
-        },
+    let ended = way.send(begun, body, limit).await;
+    if ended.response.takes_whole {
+        served.takes_whole.store(true, Ordering::Relaxed);
     }
+    ended
 }
-
 /// What sending a body in pieces came to.
+#[allow(clippy::large_enum_variant, reason = "matched where it is returned, never kept")]
 enum Sent {
     /// All of it is in the cell.
     Whole(Invocation),
@@ -129,6 +142,21 @@ enum Sent {
 }
 
 impl Way<'_> {
+    async fn send<B>(&self, begun: Begun, body: B, limit: u64) -> Ended
+    where
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
+    {
+        match begun {
+            Begun::Whole(whole) => self.whole(&whole).await,
+            Begun::Part(part) => match timeout_at(self.deadline.into(), self.pieces(part, body, limit)).await {
+                Ok(Ok(Sent::Answered(ended))) => ended,
+                Ok(Ok(Sent::Whole(invocation))) => self.response(invocation).await,
+                Ok(Err(ended)) => ended,
+                Err(_) => Ended::late_body(),
+            },
+        }
+    }
+
     /// A body that can be sent again.
     async fn whole(&self, body: &[u8]) -> Ended {
         let mut again = true;
@@ -146,38 +174,31 @@ impl Way<'_> {
     }
 
     /// A body that comes once.
-    async fn pieces<B>(&self, part: Bytes, mut body: B, limit: usize) -> Result<Sent, Ended>
+    async fn pieces<B>(&self, part: Bytes, body: B, limit: u64) -> Result<Sent, Ended>
     where
-        B: Body<Data = Bytes> + Unpin,
+        B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let mut invocation = self.begin(None).await?;
-        let mut sent = part.len();
-        if !part.is_empty() && !invocation.send_body(part, false).await {
-            return Ok(Sent::Answered(self.response(invocation).await));
-        }
+        let mut coming = Coming::new(part, body, invocation.upload(), limit);
         loop {
-            // A cell may answer before the body's end: it is over some limit, or the cell died.
-            let piece = tokio::select! {
+            // A cell may answer before the body's end: it streams, it is over some limit, or the
+            // cell died.
+            let step = tokio::select! {
                 biased;
                 answer = invocation.response() => {
-                    let ended = match answer {
-                        Ok(response) => Ended::answered(response, invocation),
-                        Err(lost) => Ended::failed(outcome_of(lost)),
+                    let response = match answer {
+                        Ok(response) => response,
+                        Err(lost) => return Ok(Sent::Answered(Ended::failed(outcome_of(lost)))),
                     };
-                    return Ok(Sent::Answered(ended));
+                    let coming = response.streamed.then(|| coming.boxed());
+                    return Ok(Sent::Answered(Ended { coming, ..Ended::answered(response, invocation) }));
                 }
-                piece = body::next(&mut body) => piece.map_err(Ended::bad_body)?,
+                step = coming.step() => step.map_err(Ended::bad_body)?,
             };
-            sent += piece.as_ref().map_or(0, Bytes::len);
-            if sent > limit {
-                return Err(Ended::bad_body(Bad::TooLarge));
-            }
-            let last = piece.is_none();
-            if !invocation.send_body(piece.unwrap_or_default(), last).await {
-                return Ok(Sent::Answered(self.response(invocation).await));
-            }
-            if last {
-                return Ok(Sent::Whole(invocation));
+            match step {
+                Step::Next => {}
+                Step::All => return Ok(Sent::Whole(invocation)),
+                Step::Unwanted => return Ok(Sent::Answered(self.response(invocation).await)),
             }
         }
     }

@@ -25,7 +25,7 @@ fn ended(call: &DirectCall, response: ResponseFrame, body: Bytes) -> Invoked {
 }
 
 /// Runs the function's handler with the call's payload as its event.
-pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, mut call: DirectCall) -> Invoked {
+pub(crate) async fn invoke(plane: &Arc<DataPlane>, function: &Arc<FunctionVersion>, mut call: DirectCall) -> Invoked {
     let payload = std::mem::take(&mut call.payload);
     let refused = |outcome| ended(&call, ResponseFrame::failed(outcome, Bytes::new()), Bytes::new());
     // What the caller's own request said is between it and the node: the function gets none of it.
@@ -71,9 +71,9 @@ pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, m
     let mut end = dispatch(&plane.cells, &served, &admitted, &call.request_id, head, body).await;
     let mut result = std::mem::take(&mut end.response.body);
     if let Some(rest) = end.rest.take() {
-        match whole(std::mem::take(&mut result), rest).await {
-            Some(all) => result = all,
-            None => end.response.outcome = Outcome::CellDied,
+        match whole(std::mem::take(&mut result), rest, spec.limits.response_body_bytes_max as usize).await {
+            Ok(all) => result = all,
+            Err(outcome) => end.response.outcome = outcome,
         }
     }
     let response = end.response;
@@ -82,13 +82,21 @@ pub(crate) async fn invoke(plane: &DataPlane, function: &Arc<FunctionVersion>, m
     ended(&call, response, result)
 }
 
-/// A result that did not fit one frame. Its length is bounded by the function's limit, in its cell.
-async fn whole(first: Bytes, mut rest: Invocation) -> Option<Bytes> {
+/// A result that did not fit one frame, or is streamed: then it is bounded only here.
+async fn whole(first: Bytes, mut rest: Invocation, bytes_max: usize) -> Result<Bytes, Outcome> {
     let mut all = BytesMut::from(&first[..]);
     rest.credit(first.len());
-    while let Some(piece) = rest.body().await.ok()? {
-        all.extend_from_slice(&piece);
-        rest.credit(piece.len());
+    loop {
+        match rest.body().await {
+            Ok(Some(piece)) => {
+                all.extend_from_slice(&piece);
+                rest.credit(piece.len());
+            }
+            Ok(None) => return Ok(all.freeze()),
+            Err(_) => return Err(rest.end().map_or(Outcome::CellDied, |end| end.outcome)),
+        }
+        if all.len() > bytes_max {
+            return Err(Outcome::ResponseTooLarge);
+        }
     }
-    Some(all.freeze())
 }

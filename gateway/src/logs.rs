@@ -47,7 +47,7 @@ pub struct RequestLine {
     pub outcome: Outcome,
     /// How its isolate came to be there.
     pub start: StartKind,
-    /// From arrival to the response's head, in µs.
+    /// From arrival to the response's head, in µs; to its end when it was streamed.
     pub total_us: u64,
     /// Where the time in the cell went.
     pub timing: Timing,

@@ -396,6 +396,7 @@ fn api_settings(config: &NodeConfig, public: &Bound) -> ApiSettings {
             port: (port != own_port).then_some(port),
         },
         caps: config.limits.clone(),
+        code_generation: config.cells.code_generation,
         trust_groups: config.trust_groups.clone(),
         bundle_bytes_max: DEFAULT_BUNDLE_BYTES_MAX,
         checks_max: DEFAULT_CHECKS_MAX,

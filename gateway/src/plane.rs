@@ -12,6 +12,7 @@ use crate::metrics::{FunctionMetrics, Metrics};
 use crate::route::{FunctionVersion, RouteTable, Routes};
 use isle_wire::PayloadFormat;
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -37,6 +38,8 @@ pub struct Served {
     pub metrics: Arc<FunctionMetrics>,
     /// Whose cell runs it.
     pub group: Arc<Group>,
+    /// Whether it takes its requests' bodies whole, as its cell once said.
+    pub takes_whole: AtomicBool,
 }
 
 /// What the public listener serves from.
@@ -101,6 +104,7 @@ impl DataPlane {
             metrics: self.metrics.function(spec, Instant::now()),
             group: self.cells.group(&function.cell_group),
             function: function.clone(),
+            takes_whole: AtomicBool::new(false),
         }
     }
 

@@ -17,20 +17,21 @@
 //! | `cancelled` | 499, in logs only |
 
 mod page;
+mod stream;
 #[cfg(test)]
 mod tests;
 
-use crate::accept::{Broken, ReplyBody};
+use crate::accept::ReplyBody;
+use crate::account::StreamAccount;
 use crate::admit::Admitted;
 use crate::cells::invocation::Invocation;
 use crate::cors::Policy;
-use crate::dispatch::{Ended, is_hop_by_hop};
+use crate::dispatch::{Coming, Ended, is_hop_by_hop};
 use crate::request_id::RequestId;
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use isle_wire::{Outcome, PayloadFormat, ResponseFrame, StartKind, Timing};
-use tokio::sync::mpsc;
 
 static OUTCOME: HeaderName = HeaderName::from_static("isle-outcome");
 static REQUEST_ID: HeaderName = HeaderName::from_static("isle-request-id");
@@ -39,9 +40,6 @@ static START: HeaderName = HeaderName::from_static("isle-start");
 static SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 /// A request that carries this field is told where its time went: for load tests.
 pub static ASKS_TIMING: HeaderName = HeaderName::from_static("isle-timing");
-
-/// Pieces of a response body between its cell and its client, besides what the window allows.
-const PIECES: usize = 2;
 
 /// The status in logs for a client that did not wait for one.
 pub const CLIENT_LEFT: u16 = 499;
@@ -129,16 +127,30 @@ pub fn refuse(outcome: Outcome, asked: &Asked<'_>) -> Response<ReplyBody> {
     failure(outcome, StartKind::None, &Bytes::new(), false, asked)
 }
 
+/// What follows the head of a response.
+struct Rest {
+    invocation: Option<Invocation>,
+    coming: Option<Coming>,
+    admitted: Admitted,
+}
+
 /// The response for a dispatched request, and how it ended after all: a cell may have sent what is
-/// no HTTP. `admitted` is kept until the last byte of the body has been taken.
-pub fn respond(ended: Ended, admitted: Admitted, asked: &Asked<'_>) -> (Response<ReplyBody>, Outcome) {
-    let Ended { response, rest, body_late } = ended;
+/// no HTTP. `admitted` is kept until the last byte of the body has been taken. `account` is asked
+/// for when the response is streamed, and closed when that ends.
+pub fn respond(
+    ended: Ended,
+    admitted: Admitted,
+    asked: &Asked<'_>,
+    account: impl FnOnce() -> StreamAccount,
+) -> (Response<ReplyBody>, Outcome) {
+    let Ended { response, rest, coming, body_late } = ended;
     let outcome = response.outcome;
     if outcome != Outcome::Ok {
         return (failure(outcome, response.start, &response.detail, body_late, asked), outcome);
     }
     let start = response.start;
-    match success(response, rest, admitted, asked) {
+    let rest = Rest { invocation: rest, coming, admitted };
+    match success(response, rest, asked, account) {
         Some(reply) => (reply, outcome),
         None => {
             let outcome = Outcome::InvalidResponse;
@@ -182,9 +194,9 @@ fn is_ours(name: &HeaderName) -> bool {
 /// The handler's response, or `None` when it is no HTTP.
 fn success(
     frame: ResponseFrame,
-    rest: Option<Invocation>,
-    admitted: Admitted,
+    rest: Rest,
     asked: &Asked<'_>,
+    account: impl FnOnce() -> StreamAccount,
 ) -> Option<Response<ReplyBody>> {
     let status = StatusCode::from_u16(frame.status).ok().filter(|status| (200..600).contains(&status.as_u16()))?;
     let mut headers = HeaderMap::with_capacity(frame.headers.len() + 4);
@@ -199,12 +211,12 @@ fn success(
         ReplyBody::empty()
     } else if asked.is_head {
         // What a GET would have; what follows is not wanted, and dropping `rest` says so.
-        if rest.is_none() {
+        if rest.invocation.is_none() {
             headers.insert(header::CONTENT_LENGTH, HeaderValue::from(frame.body.len()));
         }
         ReplyBody::empty()
-    } else if let Some(rest) = rest {
-        stream(frame.body, rest, admitted)
+    } else if rest.invocation.is_some() {
+        stream::body(frame.body, rest, frame.streamed.then(account))
     } else {
         frame.body.into()
     };
@@ -212,37 +224,6 @@ fn success(
     *reply.status_mut() = status;
     *reply.headers_mut() = headers;
     Some(reply)
-}
-
-/// Hands a body on piece by piece, and credits the cell for what the client has taken.
-fn stream(first: Bytes, mut rest: Invocation, admitted: Admitted) -> ReplyBody {
-    let (sender, receiver) = mpsc::channel(PIECES);
-    tokio::spawn(async move {
-        let _admitted = admitted;
-        let mut piece = Ok(Some(first));
-        loop {
-            match piece {
-                Ok(Some(bytes)) => {
-                    let length = bytes.len();
-                    // An error is the client's leaving; `rest` is dropped and the cell told.
-                    if sender.send(Ok(bytes)).await.is_err() {
-                        return;
-                    }
-                    rest.credit(length);
-                }
-                Ok(None) => return,
-                Err(_) => {
-                    let _ = sender.send(Err(Broken)).await;
-                    return;
-                }
-            }
-            piece = tokio::select! {
-                next = rest.body() => next,
-                () = sender.closed() => return,
-            };
-        }
-    });
-    ReplyBody::Breakable(receiver)
 }
 
 fn failure(

@@ -36,7 +36,7 @@ impl Front {
     /// Answers one request.
     pub async fn answer<B>(&self, peer: Peer, request: Request<B>) -> Response<ReplyBody>
     where
-        B: Body<Data = bytes::Bytes> + Unpin,
+        B: Body<Data = bytes::Bytes> + Send + Unpin + 'static,
     {
         let (parts, body) = request.into_parts();
         let request = Request::from_parts(parts, ());
@@ -108,14 +108,19 @@ impl Front {
 
         // cell → respond → account: the one status, the one line, the one count.
         let (start, timing, detail) = (ended.response.start, ended.response.timing, ended.response.detail.clone());
-        let (mut reply, outcome) = respond(ended, admitted, &asked);
+        let status = ended.response.status;
+        let mut account = Some(account);
+        let streams = || account.take().expect("asked for once").streams(start, timing, status);
+        let (mut reply, outcome) = respond(ended, admitted, &asked, streams);
         if let Some(policy) = &matched.cors {
             policy.apply(request.headers(), reply.headers_mut());
         }
         if request.headers().contains_key(&ASKS_TIMING) {
             tell_timing(&mut reply, start, &timing);
         }
-        account.close(outcome, start, timing, &detail, reply.status().as_u16());
+        if let Some(account) = account {
+            account.close(outcome, start, timing, &detail, reply.status().as_u16());
+        }
         reply
     }
 }

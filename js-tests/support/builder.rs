@@ -35,9 +35,11 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         function: name.into(),
         deployment: "d".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules: [("index.js".to_owned(), module)].into(),
         env: Default::default(),
         limits: Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }

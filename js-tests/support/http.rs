@@ -122,6 +122,16 @@ impl Connection {
         Ok(Connection { stream, buffer: Vec::new() })
     }
 
+    /// A second hold on the connection: one may send while the other receives.
+    pub fn second(&self) -> Connection {
+        Connection { stream: self.stream.try_clone().expect("a descriptor"), buffer: Vec::new() }
+    }
+
+    /// How long a write may wait.
+    pub fn set_write_timeout(&self, timeout: Duration) {
+        self.stream.set_write_timeout(Some(timeout)).expect("a timeout above 0");
+    }
+
     /// Sends a request and waits for its response.
     pub fn call(&mut self, request: &Request) -> io::Result<Response> {
         self.send(request)?;

@@ -1,6 +1,7 @@
 //! A function version as all its isolates in a process share it.
 
 use crate::isolate::Sources;
+use crate::maps::Maps;
 use crate::snapshot::artifact::Artifact;
 use isle_wire::FunctionSpec;
 
@@ -10,6 +11,8 @@ pub struct Function {
     pub spec: FunctionSpec,
     /// Module text for V8.
     pub sources: Sources,
+    /// Where its text comes from.
+    pub maps: Maps,
     /// Code cache and snapshot, if the version was built.
     pub artifact: Option<Artifact>,
 }
@@ -17,16 +20,16 @@ pub struct Function {
 impl Function {
     /// A function that starts from its text alone.
     pub fn from_source(spec: FunctionSpec) -> Function {
-        Function { sources: Sources::of(&spec), spec, artifact: None }
+        Function { sources: Sources::of(&spec), maps: Maps::of(&spec), spec, artifact: None }
     }
 
     /// A function as a cell keeps it: each text once, with what its builder made.
     pub fn resident(mut spec: FunctionSpec, artifact: Option<Artifact>) -> Function {
-        Function { sources: Sources::taken_from(&mut spec), spec, artifact }
+        Function { maps: Maps::of(&spec), sources: Sources::taken_from(&mut spec), spec, artifact }
     }
 
     /// A function with what its builder made.
     pub fn with_artifact(spec: FunctionSpec, artifact: Artifact) -> Function {
-        Function { sources: Sources::of(&spec), spec, artifact: Some(artifact) }
+        Function { sources: Sources::of(&spec), maps: Maps::of(&spec), spec, artifact: Some(artifact) }
     }
 }

@@ -8,7 +8,10 @@ pub mod function;
 pub mod handler;
 #[allow(unsafe_code, reason = "V8's C callbacks and memory maps; every block says why it is sound")]
 pub mod isolate;
+mod maps;
 pub mod snapshot;
 
 pub use ext::ConsoleSink;
 pub mod cell;
+
+pub use ext::{is_node_module, node_modules};

@@ -61,9 +61,11 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         function: "f".into(),
         deployment: "d".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules,
         env: BTreeMap::new(),
         limits,
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }
@@ -116,6 +118,7 @@ impl Bed {
             budget_ns: 2_000_000_000,
             expects: Expects::v2(1 << 20),
             client_context: None,
+            fetch: None,
             follows: false,
         };
         let called = self.isolate.call(&call);

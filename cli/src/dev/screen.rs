@@ -90,7 +90,7 @@ fn request(ended: &RequestLine, now_ms: i64, code: &Code, paint: Paint) -> Strin
     if let Ok(detail) = serde_json::from_slice::<FailureDetail>(&ended.detail) {
         let details = Refused::of(&ended.function, detail);
         shown.push('\n');
-        shown.push_str(&refusal(&ended.app, &details, &code.manifest, &code.folder.files, paint));
+        shown.push_str(&refusal(&ended.app, &details, &code.manifest, code.folder.texts(), paint));
     }
     shown
 }

@@ -1,14 +1,15 @@
 //! What `isle dev` serves: one file, or a folder with an `isle.toml`, read anew at every save.
 
 use crate::api::Refused;
+use crate::bundle::{self, Purpose, is_source};
 use crate::deploy::{MANIFEST, read_manifest};
 use crate::failure::{Done, Failure};
 use crate::folder::{self, Folder};
-use isle_gateway::control::bundle::{Bundle, BundleError};
+use isle_gateway::control::bundle::{Allowed, Bundle, BundleError};
 use isle_gateway::control::manifest;
 use isle_gateway::route::{FunctionVersion, RouteTable};
 use isle_wire::{FunctionSpec, Limits, ModuleKind, ModuleSource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -33,6 +34,10 @@ pub struct Code {
     pub manifest: String,
     /// The modules.
     pub folder: Folder,
+    /// What a single file's module is called where it was bundled.
+    pub entry: Option<String>,
+    /// Why it could not be bundled.
+    pub wrong: Option<String>,
 }
 
 impl Source {
@@ -48,10 +53,13 @@ impl Source {
         }
         let name = real.file_name().and_then(|name| name.to_str());
         match (real.parent(), name) {
-            (Some(root), Some(name)) if ModuleKind::of_path(name) == Some(ModuleKind::JavaScript) => {
+            (Some(root), Some(name)) if is_source(name) && !name.ends_with(".json") => {
                 Ok(Source::File { root: root.to_owned(), entry: name.to_owned() })
             }
-            _ => Err(Failure::said(format!("{} is neither a .js or .mjs file nor a folder", path.display()))),
+            _ => Err(Failure::said(format!(
+                "{} is neither a .js, .mjs, .ts, .mts, .tsx or .jsx file nor a folder",
+                path.display()
+            ))),
         }
     }
 
@@ -75,10 +83,21 @@ impl Source {
     /// What the user should read.
     pub fn read(&self) -> Done<Code> {
         match self {
-            Source::File { root, entry } => {
-                Ok(Code { manifest: String::new(), folder: folder::reachable(root, entry)? })
+            Source::File { root, entry } => match bundle::bundle_one(root, entry, Purpose::Development) {
+                Ok(None) => Ok(Code { folder: folder::reachable(root, entry)?, ..Code::default() }),
+                Ok(Some((entry, folder))) => Ok(Code { folder, entry: Some(entry), ..Code::default() }),
+                Err(failure) => wrong(String::new(), BTreeSet::from([root.clone()]), failure),
+            },
+            Source::Folder { root } => {
+                let manifest = read_manifest(root)?;
+                match bundle::gather(root, manifest.clone(), Purpose::Development) {
+                    Ok((manifest, mut folder)) => {
+                        folder.folders.insert(root.clone());
+                        Ok(Code { manifest, folder, ..Code::default() })
+                    }
+                    Err(failure) => wrong(manifest, folder::walk(root)?.folders, failure),
+                }
             }
-            Source::Folder { root } => Ok(Code { manifest: read_manifest(root)?, folder: folder::walk(root)? }),
         }
     }
 
@@ -89,23 +108,34 @@ impl Source {
     pub fn routes(&self, code: &Code, caps: &Limits) -> Result<RouteTable, Box<Refused>> {
         match self {
             // Some editors remove a file before they write it anew.
-            Source::File { entry, .. } if !code.folder.files.contains_key(entry) => Err(Box::new(Refused {
-                message: Some("is not there; what was served before still is".to_owned()),
-                ..Refused::default()
-            })),
-            Source::File { entry, .. } => Ok(RouteTable::single(Arc::new(only(entry, &code.folder.files, caps)))),
+            Source::File { entry, .. } if !code.folder.files.contains_key(code.entry.as_ref().unwrap_or(entry)) => {
+                Err(Box::new(Refused {
+                    message: Some("is not there; what was served before still is".to_owned()),
+                    ..Refused::default()
+                }))
+            }
+            Source::File { entry, .. } => {
+                let entry = code.entry.as_ref().unwrap_or(entry);
+                Ok(RouteTable::single(Arc::new(only(entry, &code.folder.files, caps))))
+            }
             Source::Folder { .. } => {
                 let refused = |error: BundleError| Box::new(Refused::from(error));
                 let manifest = manifest::parse(&code.manifest, caps).map_err(|error| refused(error.into()))?;
                 let app = manifest.app.clone();
                 let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX).map_err(refused)?;
                 let built = bundle
-                    .build(TENANT, &app, TENANT, TENANT, caps)
+                    .build(TENANT, &app, TENANT, TENANT, Allowed { limits: caps, code_generation: true })
                     .map_err(|error| Box::new(Refused { message: Some(error.to_string()), ..Refused::default() }))?;
                 Ok(RouteTable::any_host(built.routes))
             }
         }
     }
+}
+
+/// Code that could not be bundled: it changes when one of `folders` does.
+fn wrong(manifest: String, folders: BTreeSet<PathBuf>, failure: Failure) -> Done<Code> {
+    let Failure::Said(message) = failure else { return Err(failure) };
+    Ok(Code { manifest, folder: Folder { folders, ..Folder::default() }, wrong: Some(message), ..Code::default() })
 }
 
 /// A single file's function, named after it.
@@ -114,7 +144,7 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
     let modules = files
         .iter()
         .filter_map(|(path, text)| {
-            Some((path.clone(), ModuleSource { kind: ModuleKind::of_path(path)?, text: text.clone() }))
+            Some((path.clone(), ModuleSource { kind: ModuleKind::of_deployed(path)?, text: text.clone() }))
         })
         .collect();
     let spec = FunctionSpec {
@@ -123,9 +153,11 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         function: name,
         deployment: TENANT.to_owned(),
         entry: entry.to_owned(),
+        kind: Default::default(),
         modules,
         env: BTreeMap::new(),
         limits: caps.clone(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };
@@ -134,10 +166,14 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
 
 /// The names of the files that differ, for people: `hello.js, lib/a.js and 3 more`.
 pub fn differences(old: &Code, new: &Code) -> String {
-    let (old_files, new_files) = (&old.folder.files, &new.folder.files);
+    let (old_files, new_files) = (old.folder.texts(), new.folder.texts());
     let gone = old_files.keys().filter(|name| !new_files.contains_key(*name));
     let changed = new_files.iter().filter(|(name, text)| old_files.get(*name) != Some(text)).map(|(name, _)| name);
     let mut names: Vec<&str> = changed.chain(gone).map(String::as_str).collect();
+    if names.is_empty() && old.folder.files != new.folder.files {
+        // A package, say.
+        names.push("what it imports");
+    }
     if old.manifest != new.manifest {
         names.insert(0, MANIFEST);
     }
@@ -156,7 +192,7 @@ mod tests {
 
     fn code(manifest: &str, files: &[(&str, &str)]) -> Code {
         let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Code { manifest: manifest.to_owned(), folder: Folder { files, ..Folder::default() } }
+        Code { manifest: manifest.to_owned(), folder: Folder { files, ..Folder::default() }, ..Code::default() }
     }
 
     #[test]
@@ -182,9 +218,9 @@ mod tests {
     #[test]
     fn what_cannot_be_served_is_said() {
         let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join("hello.ts"), "").unwrap();
-        let error = Source::at(&root.path().join("hello.ts")).unwrap_err();
-        assert!(matches!(error, Failure::Said(text) if text.ends_with("neither a .js or .mjs file nor a folder")));
+        fs::write(root.path().join("hello.css"), "").unwrap();
+        let error = Source::at(&root.path().join("hello.css")).unwrap_err();
+        assert!(matches!(error, Failure::Said(text) if text.ends_with(".tsx or .jsx file nor a folder")));
         let error = Source::at(&root.path().join("gone.js")).unwrap_err();
         assert!(matches!(error, Failure::Said(text) if text.ends_with("no such file or folder")));
         let source = Source::Folder { root: root.path().to_owned() };

@@ -18,6 +18,8 @@ pub enum ReplyBody {
     /// Pieces as they come, from somebody who may fail: the client then sees the body cut off, not
     /// ended.
     Breakable(mpsc::Receiver<Result<Bytes, Broken>>),
+    /// It has failed, which is still to be told.
+    Failed(Broken),
 }
 
 /// The source of a body failed before the body's end.
@@ -59,7 +61,17 @@ impl Body for ReplyBody {
         let piece = match &mut *self {
             ReplyBody::Full(bytes) => bytes.take().map(Ok),
             ReplyBody::Stream(pieces) => ready!(pieces.poll_recv(cx)).map(Ok),
-            ReplyBody::Breakable(pieces) => ready!(pieces.poll_recv(cx)),
+            ReplyBody::Breakable(pieces) => match ready!(pieces.poll_recv(cx)) {
+                Some(Err(broken)) => {
+                    // hyper forgets what it has not flushed when a body fails, and it flushes when
+                    // there is nothing to take: what came before the failure shall be sent.
+                    *self = ReplyBody::Failed(broken);
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                piece => piece,
+            },
+            ReplyBody::Failed(broken) => Some(Err(*broken)),
         };
         Poll::Ready(piece.map(|piece| piece.map(Frame::data)))
     }
@@ -71,7 +83,7 @@ impl Body for ReplyBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             ReplyBody::Full(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            ReplyBody::Stream(_) | ReplyBody::Breakable(_) => SizeHint::default(),
+            ReplyBody::Stream(_) | ReplyBody::Breakable(_) | ReplyBody::Failed(_) => SizeHint::default(),
         }
     }
 }

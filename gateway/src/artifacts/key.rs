@@ -8,7 +8,7 @@ use std::str::FromStr;
 /// Length of a key, in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// SHA-256 over tenant, source, variables, limits, contract, warm-up events and the base snapshot's name,
+/// SHA-256 over tenant, source, kind, variables, limits, contract, warm-up events and the base snapshot's name,
 /// which itself stands for this build of Isle, V8 and its flags.
 ///
 /// The tenant is in it so that no artifact is ever shared between two, whatever they deploy; the
@@ -30,7 +30,7 @@ impl ArtifactKey {
             digest.update((bytes.len() as u64).to_le_bytes());
             digest.update(bytes);
         };
-        for text in [base, wish.as_str(), &spec.tenant, &spec.entry] {
+        for text in [base, wish.as_str(), &spec.tenant, &spec.entry, spec.kind.as_str()] {
             field(text.as_bytes());
         }
         field(&(modules.len() as u64).to_le_bytes());
@@ -44,6 +44,7 @@ impl ArtifactKey {
             field(value.as_bytes());
         }
         field(&serde_json::to_vec(&spec.limits).expect("numbers always encode"));
+        field(&[u8::from(spec.code_generation)]);
         field(&serde_json::to_vec(&spec.contract).expect("words always encode"));
         warm_ups.iter().for_each(|event| field(event.as_bytes()));
         ArtifactKey(digest.finalize().into())
@@ -120,9 +121,12 @@ mod tests {
         with_env.env.insert("KEY".into(), "value".into());
         let mut with_limit = plain.clone();
         with_limit.limits.heap_mb = 8;
+        let mut with_kind = plain.clone();
+        with_kind.kind = isle_wire::FunctionKind::Fetch;
         let mut with_handler = plain.clone();
         with_handler.contract.handler = "other".into();
         let others = [
+            key("base-1", StartWish::Auto, &with_kind, "text", &[]),
             key("base-2", StartWish::Auto, &plain, "text", &[]),
             key("base-1", StartWish::Pooled, &plain, "text", &[]),
             key("base-1", StartWish::Auto, &spec("zeta", "blog", "hello"), "text", &[]),

@@ -25,9 +25,11 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         function: function.into(),
         deployment: "d1".into(),
         entry: "index.js".into(),
+        kind: Default::default(),
         modules: Default::default(),
         env: Default::default(),
         limits: Default::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     }

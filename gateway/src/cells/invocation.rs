@@ -3,9 +3,9 @@
 //! Dropping it before its end is how a client's leaving reaches the cell: the drop sends `Cancel`.
 
 use super::link::{Link, Loaded};
-use super::slots::Miss;
+use super::slots::{Miss, Piece};
 use bytes::Bytes;
-use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, ResponseFrame};
+use isle_wire::{BODY_CHUNK_BYTES_MAX, End, Frame, Outcome, ResponseFrame};
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
@@ -32,18 +32,24 @@ pub struct Invocation {
     link: Arc<Link>,
     id: u32,
     ended: bool,
+    end: Option<End>,
     /// Keeps the function loaded.
     _loaded: Arc<Loaded>,
 }
 
-impl Invocation {
-    pub(super) fn new(link: Arc<Link>, id: u32, loaded: Arc<Loaded>) -> Invocation {
-        Invocation { link, id, ended: false, _loaded: loaded }
-    }
+/// The way of a request's body into an invocation. It may outlive the invocation: nothing is taken
+/// then.
+#[derive(Clone, Debug)]
+pub struct Upload {
+    link: Arc<Link>,
+    id: u32,
+}
 
+impl Upload {
     /// Sends a piece of the request body, as the cell's credit allows. Returns `false` when the
     /// cell wants no more of it: there is a response, or no cell.
-    pub async fn send_body(&mut self, mut data: Bytes, last: bool) -> bool {
+    /// What is sent is taken from `data`, so the future may be dropped and the call made again.
+    pub async fn send(&self, data: &mut Bytes, last: bool) -> bool {
         loop {
             self.link.room().await;
             let want = data.len().min(BODY_CHUNK_BYTES_MAX) as u32;
@@ -56,6 +62,17 @@ impl Invocation {
                 return true;
             }
         }
+    }
+}
+
+impl Invocation {
+    pub(super) fn new(link: Arc<Link>, id: u32, loaded: Arc<Loaded>) -> Invocation {
+        Invocation { link, id, ended: false, end: None, _loaded: loaded }
+    }
+
+    /// The way of the request's body.
+    pub fn upload(&self) -> Upload {
+        Upload { link: self.link.clone(), id: self.id }
     }
 
     /// Waits for the response.
@@ -80,7 +97,7 @@ impl Invocation {
     /// The next bytes of a response body that follows its response; `None` at its end.
     ///
     /// # Errors
-    /// [`BrokenOff`] when the cell died in between.
+    /// [`BrokenOff`] when the cell died in between, or the function failed: see [`Self::end`].
     pub async fn body(&mut self) -> Result<Option<Bytes>, BrokenOff> {
         let piece = poll_fn(|context| match self.link.slots().poll_body(self.id, context.waker()) {
             Poll::Ready(Ok(piece)) => Poll::Ready(Ok(piece)),
@@ -88,8 +105,19 @@ impl Invocation {
             Poll::Pending => Poll::Pending,
         })
         .await;
-        self.ended |= !matches!(piece, Ok(Some(_)));
-        piece
+        if let Ok(Piece::Bytes(bytes)) = piece {
+            return Ok(Some(bytes));
+        }
+        self.ended = true;
+        let Ok(Piece::End(end)) = piece else { return Err(BrokenOff) };
+        let failed = end.as_ref().is_some_and(|end| end.outcome != Outcome::Ok);
+        self.end = end;
+        if failed { Err(BrokenOff) } else { Ok(None) }
+    }
+
+    /// How a streamed response ended, once its body did; `None` when the cell died first.
+    pub fn end(&self) -> Option<&End> {
+        self.end.as_ref()
     }
 
     /// Tells the cell that the client took this many bytes of the response body.

@@ -11,11 +11,12 @@
 //!                  Abandoned ─ answer, lose ─▶ Free
 //! ```
 //!
-//! An abandoned invocation keeps its slot until the cell answers it: the board speaks of one
+//! While a response is streamed, pieces of the request's body may still go in; its end says how it
+//! ended. An abandoned invocation keeps its slot until the cell answers it: the board speaks of one
 //! invocation per slot, so a slot with two of them in the cell could hide that one was begun.
 
 use bytes::{Bytes, BytesMut};
-use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, ResponseFrame, WINDOW_BYTES};
+use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, End, ResponseFrame, WINDOW_BYTES};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = BOARD_SLOTS_MAX.trailing_zeros();
@@ -46,6 +47,9 @@ struct Slot {
     /// Response body bytes received and not yet read, and whether that is the rest.
     body: BytesMut,
     body_ended: bool,
+    /// Whether the response is streamed, and how that ended.
+    streamed: bool,
+    end: Option<End>,
     request_id: Bytes,
     /// When the gateway gives up, in ms of the link's clock.
     deadline_ms: u64,
@@ -69,6 +73,15 @@ pub(super) enum NoSlot {
     Full,
     /// The cell takes no more.
     Closed,
+}
+
+/// What there is of a response body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Piece {
+    /// Some of it.
+    Bytes(Bytes),
+    /// Its end; of a streamed one, how it ended.
+    End(Option<End>),
 }
 
 /// The cell broke the protocol; the text says how.
@@ -116,6 +129,8 @@ impl Slots {
         slot.depth = 0;
         slot.credit = WINDOW_BYTES as u32;
         slot.body_ended = false;
+        slot.streamed = false;
+        slot.end = None;
         slot.request_id = request_id;
         slot.deadline_ms = deadline_ms;
         Ok(index as u32 | slot.ticket << SLOT_BITS)
@@ -162,6 +177,7 @@ impl Slots {
         slot.waker = None;
         slot.credit_waker = None;
         slot.body = BytesMut::new();
+        slot.end = None;
         slot.request_id = Bytes::new();
         self.free.push(index as u16);
     }
@@ -176,9 +192,12 @@ impl Slots {
         let slot = self.get(id)?;
         match slot.phase {
             Phase::Waiting | Phase::Overdue => {
+                slot.streamed = response.streamed;
                 slot.phase = Phase::Answered(response);
                 // Whoever sends the body must learn that nobody wants the rest.
-                if let Some(waker) = slot.credit_waker.take() {
+                if !slot.streamed
+                    && let Some(waker) = slot.credit_waker.take()
+                {
                     waker.wake();
                 }
                 slot.waker.take()
@@ -209,6 +228,17 @@ impl Slots {
         Ok(slot.waker.take())
     }
 
+    /// The end of a streamed response. Returns whom to wake.
+    pub fn end(&mut self, id: u32, end: End) -> Result<[Option<Waker>; 2], Breach> {
+        let Some(slot) = self.get(id) else { return Ok([None, None]) };
+        if matches!(slot.phase, Phase::Waiting) || !slot.streamed || slot.body_ended {
+            return Err(Breach("the end of what is not being streamed"));
+        }
+        slot.body_ended = true;
+        slot.end = Some(end);
+        Ok([slot.waker.take(), slot.credit_waker.take()])
+    }
+
     /// The cell took this many bytes of the request body. Returns whom to wake.
     pub fn credit(&mut self, id: u32, bytes: u32) -> Option<Waker> {
         let slot = self.get(id)?;
@@ -220,7 +250,12 @@ impl Slots {
     /// `None` when nobody in the cell wants the body any more: there is a response, or no cell.
     pub fn poll_credit(&mut self, id: u32, want: u32, waker: &Waker) -> Poll<Option<u32>> {
         let Some(slot) = self.get(id) else { return Poll::Ready(None) };
-        if !matches!(slot.phase, Phase::Waiting) {
+        let goes_on = match &slot.phase {
+            Phase::Waiting => true,
+            Phase::Answered(_) | Phase::Streaming => slot.streamed && !slot.body_ended,
+            _ => false,
+        };
+        if !goes_on {
             return Poll::Ready(None);
         }
         let given = slot.credit.min(want);
@@ -263,15 +298,15 @@ impl Slots {
         }
     }
 
-    /// Takes what there is of the response body: `Ok(None)` at its end, which frees the slot.
-    pub fn poll_body(&mut self, id: u32, waker: &Waker) -> Poll<Result<Option<Bytes>, Miss>> {
+    /// Takes what there is of the response body, or at last its end, which frees the slot.
+    pub fn poll_body(&mut self, id: u32, waker: &Waker) -> Poll<Result<Piece, Miss>> {
         let lost = self.lost;
         let Some(slot) = self.get(id) else { return Poll::Ready(Err(Miss::Gone)) };
         if !slot.body.is_empty() {
-            return Poll::Ready(Ok(Some(slot.body.split().freeze())));
+            return Poll::Ready(Ok(Piece::Bytes(slot.body.split().freeze())));
         }
         if slot.body_ended || lost {
-            let end = if slot.body_ended { Ok(None) } else { Err(Miss::Gone) };
+            let end = if slot.body_ended { Ok(Piece::End(slot.end.take())) } else { Err(Miss::Gone) };
             self.free(id);
             return Poll::Ready(end);
         }

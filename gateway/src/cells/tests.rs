@@ -250,7 +250,13 @@ async fn console_lines_carry_the_id_of_their_request() {
         let (id, invoke) = cell.next_invoke().unwrap();
         for invocation in [id, 0] {
             let (version, text) = (invoke.version, "hi".to_owned());
-            cell.send(&Frame::Console(Console { version, invocation, level: ConsoleLevel::Warn, text }));
+            cell.send(&Frame::Console(Console {
+                version,
+                invocation,
+                request_id: Bytes::new(),
+                level: ConsoleLevel::Warn,
+                text,
+            }));
         }
         let versions = vec![VersionStats { version: invoke.version, isolates: 2, heap_bytes: 9, evictions: 0 }];
         let stats = CellStats { isolates: 3, spares: 1, rss_bytes: 5, versions };

@@ -14,6 +14,7 @@ mod tenants;
 mod tests;
 
 use super::Plane;
+use super::bundle::Allowed;
 use super::live::{AppLocks, Content, Live, LiveApp};
 use super::rebuild::Rebuilder;
 use super::reply::{ApiError, ApiReply};
@@ -67,6 +68,8 @@ pub struct ApiSettings {
     pub public_base: PublicBase,
     /// The most any function gets.
     pub caps: Limits,
+    /// Whether functions may make code from strings.
+    pub code_generation: bool,
     /// Tenants that share a cell, by the group's name. A tenant is in one group at most.
     pub trust_groups: BTreeMap<String, Vec<String>>,
     /// Files of one deployment together, in bytes.
@@ -78,6 +81,11 @@ pub struct ApiSettings {
 }
 
 impl ApiSettings {
+    /// What any function gets at most.
+    pub fn allowed(&self) -> Allowed<'_> {
+        Allowed { limits: &self.caps, code_generation: self.code_generation }
+    }
+
     /// The longest request body, in bytes: a bundle's text grows when it is written as JSON.
     pub fn body_bytes_max(&self) -> usize {
         self.bundle_bytes_max.saturating_mul(2).saturating_add(1 << 20)

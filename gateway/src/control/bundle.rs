@@ -7,7 +7,7 @@ use super::manifest::{self, Manifest, ManifestError};
 use super::warmup;
 use crate::cors::{Cors, Policy};
 use crate::route::{AppRoutes, DuplicateRoute, FunctionVersion, Pattern, PatternError};
-use isle_wire::{Contract, FunctionSpec, Limits, ModuleKind, ModuleSource};
+use isle_wire::{Contract, FunctionKind, FunctionSpec, Limits, ModuleKind, ModuleSource};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -23,6 +23,8 @@ const RESIDENT_BYTES_MAX: usize = 128 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    code_generation: bool,
     functions: BTreeMap<String, Function>,
     files: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -35,6 +37,8 @@ pub struct Bundle {
 #[serde(deny_unknown_fields)]
 struct Function {
     entry: String,
+    #[serde(default, skip_serializing_if = "is_auto")]
+    kind: FunctionKind,
     routes: Vec<String>,
     limits: Limits,
     env: BTreeMap<String, String>,
@@ -46,6 +50,28 @@ struct Function {
     /// Events as JSON; absent when the manifest says nothing, as in bundles of older Isles.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     warm_ups: Option<Vec<String>>,
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// What the node gives any function at most.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a> {
+    /// Its limits.
+    pub limits: &'a Limits,
+    /// Whether it may make code from strings.
+    pub code_generation: bool,
+}
+
+/// Left out of the canonical form: what a deployment does not say does not name it.
+fn is_auto(kind: &FunctionKind) -> bool {
+    *kind == FunctionKind::Auto
 }
 
 /// Why a bundle cannot be.
@@ -134,8 +160,8 @@ impl Bundle {
         for (path, text) in given {
             let wrong = |why: &str| BundleError::File(path.clone(), why.into());
             let normal = manifest::normal_path(&path).map_err(wrong)?;
-            if ModuleKind::of_path(&normal).is_none() {
-                return Err(wrong("is no module: expected a name that ends in .js, .mjs or .json"));
+            if ModuleKind::of_deployed(&normal).is_none() {
+                return Err(wrong("is no module: expected a name that ends in .js, .mjs, .json or .js.map"));
             }
             bytes += text.len();
             if files.insert(normal, text).is_some() {
@@ -167,10 +193,16 @@ impl Bundle {
                         line,
                         message,
                     })?;
-            let manifest::Function { entry, limits, env, contract, cors, .. } = function;
-            functions.insert(name, Function { entry, routes, limits, env, contract, cors, warm_ups });
+            let manifest::Function { entry, kind, limits, env, contract, cors, .. } = function;
+            functions.insert(name, Function { entry, kind, routes, limits, env, contract, cors, warm_ups });
         }
-        Ok(Bundle { functions, files, cors: manifest.cors, egress_allow: manifest.egress_allow })
+        Ok(Bundle {
+            code_generation: manifest.code_generation,
+            functions,
+            files,
+            cors: manifest.cors,
+            egress_allow: manifest.egress_allow,
+        })
     }
 
     /// The canonical form.
@@ -191,14 +223,20 @@ impl Bundle {
         modules(self.files)
     }
 
-    /// The functions of this bundle as one tenant's app. Limits above `caps`, which may have been
+    /// The functions of this bundle as one tenant's app. Limits above the node's, which may have been
     /// lowered since it was deployed, are lowered.
     ///
     /// # Errors
     /// Only for a bundle that an older Isle stored and this one does not understand, and for one
     /// that no cell can be sent.
-    pub fn into_drafts(self, tenant: &str, app: &str, deployment: &str, caps: &Limits) -> Result<Drafts, BuildError> {
-        let Bundle { functions: stored, files, cors, egress_allow } = self;
+    pub fn into_drafts(
+        self,
+        tenant: &str,
+        app: &str,
+        deployment: &str,
+        allowed: Allowed<'_>,
+    ) -> Result<Drafts, BuildError> {
+        let Bundle { code_generation, functions: stored, files, cors, egress_allow } = self;
         let mut modules = modules(files);
         let mut functions = BTreeMap::new();
         for (name, function) in stored {
@@ -208,9 +246,11 @@ impl Bundle {
                 function: name.clone(),
                 deployment: deployment.into(),
                 entry: function.entry,
+                kind: function.kind,
                 modules: std::mem::take(&mut modules),
                 env: function.env,
-                limits: manifest::lowered(&function.limits, caps),
+                limits: manifest::lowered(&function.limits, allowed.limits),
+                code_generation: code_generation && allowed.code_generation,
                 contract: function.contract,
                 egress_allow: egress_allow.clone(),
             };
@@ -238,9 +278,9 @@ impl Bundle {
         app: &str,
         deployment: &str,
         cell_group: &str,
-        caps: &Limits,
+        allowed: Allowed<'_>,
     ) -> Result<Built, BuildError> {
-        let drafts = self.clone().into_drafts(tenant, app, deployment, caps)?;
+        let drafts = self.clone().into_drafts(tenant, app, deployment, allowed)?;
         drafts.build(|drafts, draft| FunctionVersion::new(drafts.whole(draft), cell_group.into()))
     }
 }
@@ -314,7 +354,7 @@ fn encoded_bytes(spec: &FunctionSpec) -> usize {
 
 fn modules(files: BTreeMap<String, String>) -> BTreeMap<String, ModuleSource> {
     let module = |(path, text): (String, String)| {
-        let kind = ModuleKind::of_path(&path)?;
+        let kind = ModuleKind::of_deployed(&path)?;
         Some((path, ModuleSource { kind, text }))
     };
     files.into_iter().filter_map(module).collect()
@@ -374,7 +414,8 @@ mod tests {
         let again = Bundle::decode(&bundle.encode()).unwrap();
         assert_eq!(again, bundle);
         let caps = Limits { wall_ms: 10, ..Limits::default() };
-        let built = again.build("acme", "blog", "d", "@g", &caps).unwrap();
+        let allowed = Allowed { limits: &caps, code_generation: true };
+        let built = again.build("acme", "blog", "d", "@g", allowed).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
         let sent: FunctionSpec = serde_json::from_slice(version.held_json().unwrap()).unwrap();

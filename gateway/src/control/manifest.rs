@@ -9,7 +9,7 @@ use super::warmup::{self, WarmUp};
 use crate::cors::Cors;
 use crate::egress::host::{self, HostPattern};
 use crate::route::{LABEL_BYTES_MAX, Pattern};
-use isle_wire::{Contract, Limits, PayloadFormat};
+use isle_wire::{Contract, FunctionKind, Limits, PayloadFormat};
 use std::collections::BTreeMap;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -29,7 +29,7 @@ pub const EGRESS_RULES_MAX: usize = 200;
 
 /// What a function's table may say, for messages.
 const FUNCTION_KEYS: &str =
-    "`entry`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
+    "`entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`";
 
 /// A manifest whose every part is well formed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,8 @@ pub struct Manifest {
     pub app: String,
     /// Where `app` is written, counted from 1.
     pub app_line: usize,
+    /// Whether its functions may make code from strings. Default: yes, as packages need it.
+    pub code_generation: bool,
     /// Its functions by name; at least one.
     pub functions: BTreeMap<String, Function>,
     /// Who in a browser may read what its functions answer, where they do not say so themselves.
@@ -53,6 +55,8 @@ pub struct Function {
     pub entry: String,
     /// Where `entry` is written, counted from 1.
     pub entry_line: usize,
+    /// Which of the module's exports is the function.
+    pub kind: FunctionKind,
     /// At least one; `$default` when the manifest names none.
     pub routes: Vec<Pattern>,
     /// Those left out are the default's, or the node's cap if that is less.
@@ -173,7 +177,8 @@ impl<'t> Reader<'t> {
             let at = error.span().map_or(0, |span| span.start);
             self.error(at, "", error.message().trim())
         })?;
-        let (mut app, mut functions, mut cors, mut egress_allow) = (None, None, None, None);
+        let (mut app, mut functions, mut code_generation) = (None, None, true);
+        let (mut cors, mut egress_allow) = (None, None);
         for (key, value) in root.get_ref() {
             match key.get_ref().as_ref() {
                 "app" => {
@@ -184,10 +189,16 @@ impl<'t> Reader<'t> {
                     app = Some((name.to_owned(), self.line(value.span().start)));
                 }
                 "functions" => functions = Some(self.functions(value)?),
+                "code_generation" => {
+                    let allowed = value.get_ref().as_bool();
+                    code_generation =
+                        allowed.ok_or_else(|| self.wrong_type("code_generation", value, "true or false"))?;
+                }
                 "cors" => cors = Some(self.cors("cors", value)?),
                 "egress" => egress_allow = self.egress(value)?,
                 other => {
-                    return Err(self.unknown(key.span().start, other, "`app`, `functions`, `cors` or `egress`"));
+                    let expected = "`app`, `code_generation`, `functions`, `cors` or `egress`";
+                    return Err(self.unknown(key.span().start, other, expected));
                 }
             }
         }
@@ -195,7 +206,7 @@ impl<'t> Reader<'t> {
         let functions = functions.filter(|functions| !functions.is_empty());
         let missing = "is missing, expected a table `[functions.NAME]` with `entry`";
         let functions = functions.ok_or_else(|| self.error(0, "functions", missing))?;
-        Ok(Manifest { app, app_line, functions, cors, egress_allow })
+        Ok(Manifest { app, app_line, code_generation, functions, cors, egress_allow })
     }
 
     fn egress(&self, value: &Value<'_>) -> Result<Option<Vec<String>>> {
@@ -252,6 +263,7 @@ impl<'t> Reader<'t> {
         taken: &mut Vec<(Pattern, String)>,
     ) -> Result<Function> {
         let (mut entry, mut routes, mut env, mut warm_ups) = (None, None, BTreeMap::new(), None);
+        let mut kind = FunctionKind::Auto;
         let mut limits = self.limits(key, None)?;
         let (mut contract, mut cors, mut binary_at) = (Contract::default(), None, None);
         for (part, value) in self.table(key, value)? {
@@ -261,6 +273,7 @@ impl<'t> Reader<'t> {
                 "routes" => routes = Some(self.routes(&inner, name, value, taken)?),
                 "limits" => limits = self.limits(&inner, Some(value))?,
                 "env" => env = self.env(&inner, value)?,
+                "kind" => kind = self.kind(&inner, value)?,
                 "warmup" => warm_ups = Some(self.warm_ups(&inner, value)?),
                 "payload_format" => contract.payload_format = self.payload_format(&inner, value)?,
                 "handler" => contract.handler = self.handler_path(&inner, value)?,
@@ -285,7 +298,14 @@ impl<'t> Reader<'t> {
                 vec![default]
             }
         };
-        Ok(Function { entry, entry_line, routes, limits, env, contract, cors, warm_ups })
+        Ok(Function { entry, entry_line, kind, routes, limits, env, contract, cors, warm_ups })
+    }
+
+    fn kind(&self, key: &str, value: &Value<'_>) -> Result<FunctionKind> {
+        let name = self.string(key, value)?;
+        FunctionKind::of_name(name).ok_or_else(|| {
+            self.error(value.span().start, key, format!("is `{name}`, expected \"handler\" or \"fetch\""))
+        })
     }
 
     fn entry(&self, key: &str, value: &Value<'_>) -> Result<String> {
@@ -418,8 +438,8 @@ pub(super) fn lowered(limits: &Limits, caps: &Limits) -> Limits {
         fields(limits)
             .into_iter()
             .map(|(name, value)| {
-                let cap = caps[&name];
-                (name, value.min(cap))
+                let least = Limits::lesser(&name, value, caps[&name]);
+                (name, least)
             })
             .collect(),
     )

@@ -1,13 +1,31 @@
 //! A request's body on its way in: whole when it is small, in pieces when it is not.
 
+use crate::cells::invocation::Upload;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
 use isle_wire::BODY_CHUNK_BYTES_MAX;
+use std::time::Duration;
+use tokio::time::timeout;
 
 /// A body up to this long is collected and travels in the same frame as its head, and can be sent
 /// again when a cell dies. In bytes: what fits one frame of a body anyway.
 pub const INLINE_BYTES_MAX: usize = BODY_CHUNK_BYTES_MAX;
+
+/// How long an invocation waits for the rest of a body that may still be small, where its function
+/// may read bodies as they come. 5 ms: what one client's write brings is there sooner, and nobody
+/// notices.
+const LITTLE: Duration = Duration::from_millis(5);
+
+/// Whether to wait for the rest of a small body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// Until it is whole.
+    Endless,
+    /// As long as it takes when its client sent it at once.
+    Little,
+}
 
 /// What there is of a body before the invocation begins.
 #[derive(Debug, PartialEq, Eq)]
@@ -20,7 +38,7 @@ pub(super) enum Begun {
 
 /// Why a body is no good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Bad {
+pub(crate) enum Bad {
     /// Longer than the function's limit.
     TooLarge,
     /// It broke off.
@@ -47,8 +65,84 @@ where
     Ok(None)
 }
 
+/// What one step of sending a body came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// There may be more.
+    Next,
+    /// All of it was taken.
+    All,
+    /// Nobody takes any more: there is an answer, or no cell.
+    Unwanted,
+}
+
+/// A body on its way into an invocation.
+#[derive(Debug)]
+pub struct Coming<B = UnsyncBoxBody<Bytes, ()>> {
+    body: B,
+    upload: Upload,
+    /// Read and not yet sent.
+    rest: Bytes,
+    /// Whether that is all there is.
+    ended: bool,
+    read: u64,
+    limit: u64,
+}
+
+impl<B> Coming<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    /// A body of which `part` was read already.
+    pub(super) fn new(part: Bytes, body: B, upload: Upload, limit: u64) -> Coming<B> {
+        let read = part.len() as u64;
+        Coming { body, upload, rest: part, ended: false, read, limit }
+    }
+
+    /// Sends what was read and reads on. The future may be dropped and the call made again.
+    pub(super) async fn step(&mut self) -> Result<Step, Bad> {
+        if (!self.rest.is_empty() || self.ended) && !self.upload.send(&mut self.rest, self.ended).await {
+            return Ok(Step::Unwanted);
+        }
+        if self.ended {
+            return Ok(Step::All);
+        }
+        match next(&mut self.body).await? {
+            Some(piece) => {
+                self.read += piece.len() as u64;
+                if self.read > self.limit {
+                    return Err(Bad::TooLarge);
+                }
+                self.rest = piece;
+            }
+            None => self.ended = true,
+        }
+        Ok(Step::Next)
+    }
+
+    /// The same, of a type that can be named.
+    pub(super) fn boxed(self) -> Coming
+    where
+        B: Send + 'static,
+    {
+        let Coming { body, upload, rest, ended, read, limit } = self;
+        Coming { body: body.map_err(|_| ()).boxed_unsync(), upload, rest, ended, read, limit }
+    }
+}
+
+impl Coming {
+    /// Sends all of it, or as much as is wanted.
+    ///
+    /// # Errors
+    /// [`Bad`]: it broke off or is over the limit.
+    pub(crate) async fn carry(mut self) -> Result<(), Bad> {
+        while self.step().await? == Step::Next {}
+        Ok(())
+    }
+}
+
 /// Collects the body as long as it may still be small.
-pub(super) async fn begin<B>(body: &mut B, limit: usize) -> Result<Begun, Bad>
+pub(super) async fn begin<B>(body: &mut B, limit: u64, patience: Patience) -> Result<Begun, Bad>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -57,40 +151,44 @@ where
     }
     // With a Content-Length this refuses, or decides for pieces, before a byte is read.
     let announced = body.size_hint().lower();
-    if announced > limit as u64 {
+    if announced > limit {
         return Err(Bad::TooLarge);
     }
     if announced > INLINE_BYTES_MAX as u64 {
         return Ok(Begun::Part(Bytes::new()));
     }
-    let Some(first) = next(body).await? else { return Ok(Begun::Whole(Bytes::new())) };
     let mut all = BytesMut::new();
-    let mut length = first.len();
-    if length <= limit.min(INLINE_BYTES_MAX) {
-        if body.is_end_stream() {
-            return Ok(Begun::Whole(first));
-        }
-        let Some(second) = next(body).await? else { return Ok(Begun::Whole(first)) };
-        all.reserve(INLINE_BYTES_MAX.min((announced as usize).max(length + second.len())));
-        length += second.len();
-        all.extend_from_slice(&first);
-        all.extend_from_slice(&second);
-    } else {
-        all.extend_from_slice(&first);
-    }
+    let mut first = Bytes::new();
     loop {
-        if length > limit {
+        let piece = match patience {
+            Patience::Endless => next(body).await?,
+            Patience::Little => match timeout(LITTLE, next(body)).await {
+                Ok(piece) => piece?,
+                Err(_) => return Ok(Begun::Part(if all.is_empty() { first } else { all.freeze() })),
+            },
+        };
+        let Some(piece) = piece else {
+            return Ok(Begun::Whole(if all.is_empty() { first } else { all.freeze() }));
+        };
+        let length = first.len().max(all.len()) + piece.len();
+        if length as u64 > limit {
             return Err(Bad::TooLarge);
         }
-        if length > INLINE_BYTES_MAX {
-            return Ok(Begun::Part(all.freeze()));
-        }
-        match next(body).await? {
-            Some(piece) => {
-                length += piece.len();
-                all.extend_from_slice(&piece);
+        // Nearly every small body is one piece, which need not be copied.
+        if first.is_empty() {
+            first = piece;
+            if length <= INLINE_BYTES_MAX && body.is_end_stream() {
+                return Ok(Begun::Whole(first));
             }
-            None => return Ok(Begun::Whole(all.freeze())),
+        } else {
+            if all.is_empty() {
+                all.reserve(INLINE_BYTES_MAX.min((announced as usize).max(length)));
+                all.extend_from_slice(&first);
+            }
+            all.extend_from_slice(&piece);
+        }
+        if length > INLINE_BYTES_MAX {
+            return Ok(Begun::Part(if all.is_empty() { first } else { all.freeze() }));
         }
     }
 }
@@ -110,8 +208,8 @@ mod tests {
         ReplyBody::Breakable(receiver)
     }
 
-    async fn begun(lengths: &[usize], limit: usize) -> Result<(bool, usize), Bad> {
-        Ok(match begin(&mut pieces(lengths, None), limit).await? {
+    async fn begun(lengths: &[usize], limit: u64) -> Result<(bool, usize), Bad> {
+        Ok(match begin(&mut pieces(lengths, None), limit, Patience::Endless).await? {
             Begun::Whole(bytes) => (true, bytes.len()),
             Begun::Part(bytes) => (false, bytes.len()),
         })
@@ -132,10 +230,10 @@ mod tests {
         assert_eq!(begun(&[11], 10).await, Err(Bad::TooLarge));
         assert_eq!(begun(&[5, 5, 1], 10).await, Err(Bad::TooLarge));
         assert_eq!(begun(&[1], 0).await, Err(Bad::TooLarge));
-        assert_eq!(begin(&mut pieces(&[1], Some(Broken)), 10).await, Err(Bad::Broken));
+        assert_eq!(begin(&mut pieces(&[1], Some(Broken)), 10, Patience::Endless).await, Err(Bad::Broken));
         let mut announced = Full::new(Bytes::from(vec![0; 1_000_000]));
-        assert_eq!(begin(&mut announced, 999_999).await, Err(Bad::TooLarge));
+        assert_eq!(begin(&mut announced, 999_999, Patience::Endless).await, Err(Bad::TooLarge));
         assert!(!announced.is_end_stream(), "refused without reading");
-        assert_eq!(begin(&mut announced, 1_000_000).await, Ok(Begun::Part(Bytes::new())));
+        assert_eq!(begin(&mut announced, 1_000_000, Patience::Endless).await, Ok(Begun::Part(Bytes::new())));
     }
 }

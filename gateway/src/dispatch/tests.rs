@@ -5,7 +5,9 @@ use crate::accept::Broken;
 use crate::cells::fake::{FakeCell, spec};
 use crate::stage::{Answer, Stage, get, post, settings};
 use bytes::Bytes;
-use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, FunctionSpec, Limits, Outcome, ResponseFrame, StartKind, WINDOW_BYTES};
+use isle_wire::{
+    BODY_CHUNK_BYTES_MAX, Frame, FunctionKind, FunctionSpec, Limits, Outcome, ResponseFrame, StartKind, WINDOW_BYTES,
+};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Mutex;
@@ -15,7 +17,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 fn with_limits(tenant: &str, limits: Limits) -> Vec<FunctionSpec> {
-    vec![FunctionSpec { limits, ..spec(tenant, tenant, "main") }]
+    vec![FunctionSpec { limits, kind: FunctionKind::Handler, ..spec(tenant, tenant, "main") }]
 }
 
 /// Whatever is spawned gets its turn until `done`.

@@ -10,9 +10,11 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         function: name.into(),
         deployment: "d".into(),
         entry: "a.js".into(),
+        kind: Default::default(),
         modules: BTreeMap::new(),
         env: BTreeMap::new(),
         limits: isle_wire::Limits::default(),
+        code_generation: true,
         contract: Default::default(),
         egress_allow: None,
     };

@@ -1,4 +1,4 @@
-const names = ["Deno", "__bootstrap", "__isle", "process", "require", "module", "Buffer", "__dirname", "window", "importScripts"];
+const names = ["Deno", "__bootstrap", "__isle", "require", "module", "__dirname", "window", "importScripts"];
 const globalThisAgain = [
   globalThis,
   Function("return this")(),

@@ -3,6 +3,7 @@
 
 use super::outbox::Outbox;
 use crate::ext::ConsoleSink;
+use bytes::Bytes;
 use isle_wire::{ConsoleLevel, Frame};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -18,12 +19,20 @@ pub struct Console {
     version: Cell<u32>,
     bytes_max: Cell<usize>,
     written: RefCell<HashMap<u32, usize>>,
+    /// The requests of invocations that outlive their responses.
+    requests: RefCell<HashMap<u32, Bytes>>,
 }
 
 impl Console {
     /// A console of nobody yet.
     pub fn new(outbox: Arc<Outbox>) -> Rc<Console> {
-        Rc::new(Console { outbox, version: Cell::new(0), bytes_max: Cell::new(0), written: RefCell::default() })
+        Rc::new(Console {
+            outbox,
+            version: Cell::new(0),
+            bytes_max: Cell::new(0),
+            written: RefCell::default(),
+            requests: RefCell::default(),
+        })
     }
 
     /// From now on it is this version's, with so many bytes an invocation.
@@ -38,6 +47,16 @@ impl Console {
         if !written.is_empty() {
             written.remove(&invocation);
         }
+        drop(written);
+        let mut requests = self.requests.borrow_mut();
+        if !requests.is_empty() {
+            requests.remove(&invocation);
+        }
+    }
+
+    /// The invocation outlives its response: from now on its lines say which request they are of.
+    pub fn outlives(&self, invocation: u32, request_id: &[u8]) {
+        self.requests.borrow_mut().insert(invocation, Bytes::copy_from_slice(request_id));
     }
 
     /// Writes a failure of an invocation, whatever the function wrote before.
@@ -46,7 +65,8 @@ impl Console {
     }
 
     fn put(&self, invocation: u32, level: ConsoleLevel, text: String) {
-        let line = isle_wire::Console { version: self.version.get(), invocation, level, text };
+        let request_id = self.requests.borrow().get(&invocation).cloned().unwrap_or_default();
+        let line = isle_wire::Console { version: self.version.get(), invocation, request_id, level, text };
         self.outbox.append(|out| Frame::Console(line).encode(out));
     }
 }

@@ -29,6 +29,10 @@ const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// better one tenant's invocations than its whole cell.
 const MEMORY_SHARE: (u64, u64) = (3, 4);
 
+/// After such a stop, the next one comes no sooner: what was stopped must be given back first, and
+/// the requests that follow it must not be stopped for it. Meanwhile the kernel's limit stands.
+const STOP_AGAIN_AFTER: Duration = Duration::from_millis(500);
+
 /// Resident memory from which idle isolates are dropped early, the longest idle first.
 const EVICT_SHARE: (u64, u64) = (1, 2);
 
@@ -106,22 +110,24 @@ impl Watched {
 
 /// Runs for the cell's life.
 pub fn run(cell: &Arc<Cell>) {
-    let memory = File::open("/proc/self/statm");
+    let own_bytes = || cell.memory.own_bytes();
     let stop_at = u64::from(cell.config.memory_mb) * (1 << 20) / MEMORY_SHARE.1 * MEMORY_SHARE.0;
     let evict_at = u64::from(cell.config.memory_mb) * (1 << 20) / EVICT_SHARE.1 * EVICT_SHARE.0;
     let mut last_work = Instant::now();
     let mut last_report = Instant::now();
     let mut last_eviction = Instant::now();
+    let mut last_stop: Option<Instant> = None;
     let mut given_back = true;
     let mut last_stats = CellStats::default();
     loop {
         let now = Instant::now();
         let running = cell.watched.check();
         if !running.is_empty()
-            && let Ok(memory) = &memory
-            && resident_bytes(memory).is_some_and(|bytes| bytes > stop_at)
+            && last_stop.is_none_or(|stop| now.duration_since(stop) >= STOP_AGAIN_AFTER)
+            && own_bytes().is_some_and(|bytes| bytes > stop_at)
         {
             running.iter().for_each(|control| control.stop_for_memory());
+            last_stop = Some(now);
         }
         let versions = cell.versions();
         versions.iter().for_each(|version| cell.consider(version));
@@ -132,7 +138,7 @@ pub fn run(cell: &Arc<Cell>) {
         }
         if now.duration_since(last_eviction) >= EVICT_EVERY {
             last_eviction = now;
-            if memory.as_ref().ok().and_then(resident_bytes).is_some_and(|bytes| bytes > evict_at) {
+            if own_bytes().is_some_and(|bytes| bytes > evict_at) {
                 cell.evict_longest_idle(None);
                 cell.drop_spares(true);
                 cell.give_back_memory();
@@ -149,7 +155,7 @@ pub fn run(cell: &Arc<Cell>) {
             given_back &= !ended;
             let age = Duration::from_millis(cell.config.isolate_idle_ms);
             versions.iter().for_each(|version| version.evict_idle(now, Some(age)));
-            let stats = statistics(cell, memory.as_ref().ok());
+            let stats = statistics(cell);
             if stats != last_stats {
                 if let Ok(json) = serde_json::to_vec(&stats) {
                     cell.outbox.send(&Frame::Stats(json.into()));
@@ -166,14 +172,43 @@ pub fn run(cell: &Arc<Cell>) {
     }
 }
 
-fn resident_bytes(statm: &File) -> Option<u64> {
-    let mut text = [0u8; 128];
-    let length = statm.read_at(&mut text, 0).ok()?;
-    let pages = std::str::from_utf8(&text[..length]).ok()?.split_ascii_whitespace().nth(1)?.parse::<u64>().ok()?;
-    Some(pages * 4_096)
+/// What the kernel says of this process's memory.
+pub struct Memory(File);
+
+impl Memory {
+    /// Opens the kernel's account.
+    ///
+    /// # Errors
+    /// What the kernel says.
+    pub fn open() -> std::io::Result<Memory> {
+        File::open("/proc/self/statm").map(Memory)
+    }
+
+    /// A column of it, in bytes.
+    fn column(&self, index: usize) -> Option<u64> {
+        let mut text = [0u8; 128];
+        let length = self.0.read_at(&mut text, 0).ok()?;
+        let text = std::str::from_utf8(&text[..length]).ok()?;
+        Some(text.split_ascii_whitespace().nth(index)?.parse::<u64>().ok()? * 4_096)
+    }
+
+    /// Resident, in bytes.
+    pub fn resident_bytes(&self) -> Option<u64> {
+        self.column(1)
+    }
+
+    /// Resident and no file's, in bytes: artifacts and the binary itself are the kernel's to drop.
+    pub fn own_bytes(&self) -> Option<u64> {
+        Some(self.column(1)?.saturating_sub(self.column(2)?))
+    }
+
+    /// What the kernel's limit is held against: private and writable, used or not, in bytes.
+    pub fn data_bytes(&self) -> Option<u64> {
+        self.column(5)
+    }
 }
 
-fn statistics(cell: &Cell, memory: Option<&File>) -> CellStats {
+fn statistics(cell: &Cell) -> CellStats {
     let versions = cell
         .versions()
         .iter()
@@ -186,7 +221,7 @@ fn statistics(cell: &Cell, memory: Option<&File>) -> CellStats {
         .collect();
     let (isolates, spares) = cell.isolates();
     // To the MiB: a report is sent when something changed, and memory always does a little.
-    let rss_bytes = memory.and_then(resident_bytes).unwrap_or(0) >> 20 << 20;
+    let rss_bytes = cell.memory.resident_bytes().unwrap_or(0) >> 20 << 20;
     CellStats { isolates, spares, rss_bytes, versions }
 }
 

@@ -16,6 +16,7 @@
 
 mod bodies;
 mod console;
+mod exchange;
 mod governor;
 mod outbox;
 mod pool;
@@ -30,9 +31,9 @@ use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
 use crate::snapshot::artifact::{Artifact, source_digest};
 use crate::snapshot::caches;
-use bodies::{Incoming, Outgoing, Piece};
+use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
-use governor::{Wake, Watched};
+use governor::{Memory, Wake, Watched};
 use isle_wire::{
     CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind,
 };
@@ -57,8 +58,12 @@ pub struct Cell {
     /// The base snapshot's file name: what artifacts must have been made on.
     base_name: String,
     anchor: OnceLock<Thread>,
+    memory: Memory,
+    /// Whether isolates have ended whose memory is still kept for others.
+    kept_back: AtomicBool,
     outbox: Arc<Outbox>,
     begun: Begun,
+    inbound: Inbound,
     outgoing: Outgoing,
     fetches: Arc<Fetches>,
     versions: RwLock<HashMap<u32, Arc<Version>>>,
@@ -111,8 +116,11 @@ fn live() -> io::Result<()> {
         fetches: Fetches::new(outbox.clone()),
         base_name,
         anchor: OnceLock::new(),
+        memory: Memory::open()?,
+        kept_back: AtomicBool::new(false),
         outbox,
         begun,
+        inbound: Inbound::default(),
         outgoing: Outgoing::default(),
         versions: RwLock::default(),
         books: spares::Books::default(),
@@ -128,7 +136,7 @@ fn live() -> io::Result<()> {
     }
     let governed = cell.clone();
     std::thread::Builder::new().name("governor".to_owned()).spawn(move || governor::run(&governed))?;
-    Reader { cell, incoming: HashMap::new(), receiver }.run(&socket, &mut decoder)
+    Reader { cell, receiver }.run(&socket, &mut decoder)
 }
 
 /// Gives up what a cell does not need: its session, its folder, core files, written files, new
@@ -151,9 +159,14 @@ fn confine(config: &CellConfig) -> io::Result<()> {
 /// (the anchor not counted) set aside for code.
 fn limit_memory(config: &CellConfig, isolates: u32) -> io::Result<()> {
     use nix::sys::resource::{Resource, setrlimit};
-    let bytes = |isolates: u32| (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64;
-    setrlimit(Resource::RLIMIT_DATA, bytes(isolates), bytes(config.isolates_max.max(isolates)))?;
+    let hard = memory_limit(config, config.isolates_max.max(isolates));
+    setrlimit(Resource::RLIMIT_DATA, memory_limit(config, isolates), hard)?;
     Ok(())
+}
+
+/// The limit with so many isolates, in bytes.
+fn memory_limit(config: &CellConfig, isolates: u32) -> u64 {
+    (u64::from(config.memory_mb) << 20) + u64::from(isolates + 1) * CODE_RANGE_BYTES as u64
 }
 
 /// An isolate that lives as long as the process, on a thread that does nothing but give memory back
@@ -167,9 +180,9 @@ fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
         let console = console::Console::new(anchored.outbox.clone());
         let mut anchor = Isolate::new(anchored.base, 16 << 20, Box::new(console::Sink(console)));
         let _ = made.send(());
-        platform::set_urgency(platform::Urgency::Background);
         loop {
             std::thread::park();
+            anchored.kept_back.store(false, Ordering::Release);
             anchor.collect();
             platform::give_back_memory();
         }
@@ -219,6 +232,33 @@ impl Cell {
         self.in_flight.fetch_sub(count, Ordering::Relaxed);
     }
 
+    /// Ends an invocation that came to nothing.
+    fn fail(&self, id: u32, outcome: Outcome) {
+        self.ended(1);
+        let response = ResponseFrame::failed(outcome, Bytes::new());
+        self.outbox.append(|out| Frame::encode_response(id, &response, out));
+    }
+
+    /// The gateway may send this many bytes more of the request's body.
+    fn credit(&self, id: u32, bytes: u32) {
+        if bytes > 0 {
+            self.outbox.append(|out| Frame::Credit { id, bytes }.encode(out));
+        }
+    }
+
+    /// Sets a request aside until its body is whole; returns it when it is. It may also end here.
+    fn collect(&self, job: Job, version: &Arc<Version>) -> Option<Job> {
+        let (id, limit) = (job.id, version.limits().request_body_bytes_max as usize);
+        let collecting = Collecting { job, version: version.clone(), limit };
+        match self.inbound.collect(id, collecting) {
+            Collected::Whole(whole) => return Some(whole.job),
+            Collected::Coming(bytes) => self.credit(id, bytes),
+            Collected::TooLarge => self.fail(id, Outcome::RequestTooLarge),
+            Collected::Broken => self.fail(id, Outcome::Cancelled),
+        }
+        None
+    }
+
     /// The version's artifact cannot be used: it starts without, and the gateway is told, once.
     pub fn unfit(&self, version: &Version, why: &str) {
         if version.mark_unfit() {
@@ -248,7 +288,6 @@ impl Cell {
 /// The thread that reads the socket and hands out what comes.
 struct Reader {
     cell: Arc<Cell>,
-    incoming: HashMap<u32, Incoming>,
     receiver: Receiver,
 }
 
@@ -272,7 +311,7 @@ impl Reader {
     fn take(&mut self, frame: Frame, touched: &mut Vec<Arc<Version>>) {
         match frame {
             Frame::Invoke { id, invoke } => self.invoke(id, invoke, touched),
-            Frame::Body { id, last, data } => self.body(id, last, &data, touched),
+            Frame::Body { id, last, data } => self.body(id, last, data, touched),
             Frame::Credit { id, bytes } => self.cell.outgoing.credit(id, bytes as usize, &self.cell.outbox),
             Frame::Cancel { id } => self.cancel(id),
             Frame::Load { version, plan, artifact, spec } => self.load(version, plan, artifact, &spec),
@@ -286,6 +325,7 @@ impl Reader {
             | Frame::Ready(_)
             | Frame::Checked { .. }
             | Frame::Response { .. }
+            | Frame::End { .. }
             | Frame::Console(_)
             | Frame::Unfit { .. }
             | Frame::Pong(_)
@@ -303,16 +343,22 @@ impl Reader {
             return self.fail(id, Outcome::Unavailable);
         };
         self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
-        if invoke.body_follows {
-            let limit = version.limits().request_body_bytes_max as usize;
-            self.incoming.insert(id, Incoming { invoke, body: BytesMut::new(), limit });
-            return;
+        let mut job = Job { id, invoke, arrived: Instant::now() };
+        if job.invoke.body_follows {
+            self.cell.inbound.open(id);
+            // Where it is not known yet, the isolate that takes the job will say.
+            if version.collects() == Some(true) {
+                match self.cell.collect(job, &version) {
+                    Some(whole) => job = whole,
+                    None => return,
+                }
+            }
         }
-        self.enqueue(id, invoke, version, touched);
+        self.enqueue(job, version, touched);
     }
 
-    fn enqueue(&self, id: u32, invoke: Invoke, version: Arc<Version>, touched: &mut Vec<Arc<Version>>) {
-        version.queue().jobs.push_back(Job { id, invoke, arrived: Instant::now() });
+    fn enqueue(&self, job: Job, version: Arc<Version>, touched: &mut Vec<Arc<Version>>) {
+        version.queue().jobs.push_back(job);
         if !touched.iter().any(|known| Arc::ptr_eq(known, &version)) {
             touched.push(version);
         }
@@ -332,24 +378,17 @@ impl Reader {
         self.cell.wake.call_if_asleep();
     }
 
-    fn body(&mut self, id: u32, last: bool, data: &Bytes, touched: &mut Vec<Arc<Version>>) {
-        match bodies::take_piece(&mut self.incoming, id, last, data) {
-            Piece::More => {
-                let bytes = data.len() as u32;
-                self.cell.outbox.append(|out| Frame::Credit { id, bytes }.encode(out));
+    fn body(&mut self, id: u32, last: bool, data: Bytes, touched: &mut Vec<Arc<Version>>) {
+        match self.cell.inbound.piece(id, last, data) {
+            Piece::Credit(bytes) => self.cell.credit(id, bytes),
+            Piece::Whole(collecting) => {
+                let Collecting { mut job, version, .. } = *collecting;
+                // Its wait for an isolate begins now.
+                job.arrived = Instant::now();
+                self.enqueue(job, version, touched);
             }
-            Piece::Whole(invoke) => match self.cell.version(invoke.version) {
-                Some(version) => self.enqueue(id, *invoke, version, touched),
-                None => {
-                    self.cell.ended(1);
-                    self.fail(id, Outcome::Unavailable);
-                }
-            },
-            Piece::TooLarge => {
-                self.cell.ended(1);
-                self.fail(id, Outcome::RequestTooLarge);
-            }
-            Piece::Stray => {}
+            Piece::TooLarge => self.cell.fail(id, Outcome::RequestTooLarge),
+            Piece::Held | Piece::Stray => {}
         }
     }
 
@@ -359,12 +398,13 @@ impl Reader {
     }
 
     fn cancel(&mut self, id: u32) {
-        self.cell.outgoing.cancel(id);
+        self.cell.outgoing.close(id);
         // Every invocation is answered once, also when nobody waits: its slot is taken until then.
-        let gone = self.incoming.remove(&id).is_some() || self.cell.versions().iter().any(|version| version.cancel(id));
+        let gone = self.cell.inbound.break_off(id) == Broken::Collecting
+            || self.cell.versions().iter().any(|version| version.cancel(id));
         if gone {
-            self.cell.ended(1);
-            self.fail(id, Outcome::Cancelled);
+            self.cell.inbound.close(id);
+            self.cell.fail(id, Outcome::Cancelled);
         }
     }
 

@@ -5,22 +5,28 @@
 //!                         └──failed──▶ gone (every waiting invocation gets the reason)
 //! ```
 //!
-//! One isolate serves many invocations at a time: while one awaits a timer, the next is begun. An
+//! An invocation whose response is streamed, or that left work behind (`ctx.waitUntil`), stays after
+//! its handler has returned: see `streams`. One isolate serves many invocations at a time: while one awaits a timer, the next is begun. An
 //! isolate that a limit stopped is not used again, and every invocation in it ends with that
 //! limit's outcome: after a stop nothing is known of the state they shared.
 
+mod streams;
+
 use super::Cell;
 use super::console::Console;
+use super::exchange::Exchange;
 use super::starts::Place;
 use super::version::{Job, Parked, Version};
 use crate::handler::Expects;
+use crate::handler::event::EventBody;
+use crate::handler::fetch::{FetchBody, FetchInput};
 use crate::handler::invocation::Prepared;
 use crate::handler::response::Reply;
 use crate::isolate::platform::{Urgency, set_urgency};
-use crate::isolate::{Call, Called, Failure, Isolate, Stayed, Stop};
+use crate::isolate::{Call, Called, Failure, Isolate, Kind, Stayed, Stop};
 use bytes::{Bytes, BytesMut};
 use deno_core::v8;
-use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, LoadReply, Outcome, ResponseFrame, StartKind, Timing};
+use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, Invoke, LoadReply, Outcome, ResponseFrame, StartKind, Timing};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -28,6 +34,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use streams::Later;
 use tokio::time::Sleep;
 
 /// Jobs begun before others of the isolate get a turn, and before results are sent.
@@ -38,16 +45,35 @@ const COUNT_MEMORY_EVERY: u32 = 256;
 /// While invocations wait for something, heap statistics are taken this often.
 const COUNT_MEMORY_AFTER: Duration = Duration::from_millis(5);
 
-/// An invocation whose promise is pending.
-struct Pending {
+/// An invocation that was begun, and what it used so far.
+#[derive(Clone, Copy)]
+struct Invocation {
     id: u32,
-    promise: v8::Global<v8::Promise>,
-    expects: Expects,
     entered: Instant,
-    deadline: Instant,
     cpu_ns: u64,
     queue_us: u32,
     start: (StartKind, u32),
+    expects: Expects,
+    /// Whether its request's body is read as it comes.
+    reads: bool,
+    /// Its request's id.
+    request_id: [u8; REQUEST_ID_BYTES],
+}
+
+/// Ids of other lengths are no gateway's.
+const REQUEST_ID_BYTES: usize = 32;
+
+impl Invocation {
+    fn timing(&self) -> Timing {
+        timing(self.queue_us, self.start.1, self.entered, self.cpu_ns)
+    }
+}
+
+/// An invocation whose promise is pending.
+struct Pending {
+    of: Invocation,
+    promise: v8::Global<v8::Promise>,
+    deadline: Instant,
 }
 
 /// An isolate that serves a version.
@@ -57,7 +83,9 @@ pub struct Resident {
     number: u64,
     isolate: Isolate,
     console: Rc<Console>,
+    exchange: Rc<Exchange>,
     pending: Vec<Pending>,
+    later: Vec<Later>,
     start: (StartKind, u32),
     alarm: Pin<Box<Sleep>>,
     calls_until_count: u32,
@@ -148,13 +176,20 @@ pub fn run(
     drop(queue);
     cell.outbox.flush();
     isolate.exceeds_memory();
+    version.set_collects(isolate.kind() != Kind::Fetch);
+    let exchange = Exchange::new(cell.clone());
+    if isolate.kind() != Kind::Handler {
+        isolate.set_port(exchange.clone());
+    }
     let mut resident = Resident {
         cell: cell.clone(),
         version,
         number,
         isolate,
         console,
+        exchange,
         pending: Vec::new(),
+        later: Vec::new(),
         start: (kind, micros(since.elapsed())),
         alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
         calls_until_count: 1,
@@ -178,6 +213,7 @@ fn fail_all(cell: &Cell, jobs: VecDeque<Job>, failure: &Failure, start: (StartKi
             (response.start, response.timing.start_us) = start;
         }
         cell.begun.mark(job.id);
+        cell.inbound.close(job.id);
         cell.outbox.append(|out| Frame::encode_response(job.id, &response, out));
         cell.ended(1);
     }
@@ -202,12 +238,12 @@ impl Resident {
                     return Poll::Ready(());
                 }
             }
-            if !self.pending.is_empty() && self.advance(cx) == Some(Gone) {
+            if self.holds() > 0 && self.advance(cx) == Some(Gone) {
                 return Poll::Ready(());
             }
             self.flush();
             self.end_start();
-            if self.retiring && self.pending.is_empty() {
+            if self.retiring && self.holds() == 0 {
                 return Poll::Ready(());
             }
             match self.park(cx) {
@@ -231,10 +267,10 @@ impl Resident {
         if self.retiring {
             return None;
         }
-        let room = (self.version.limits().concurrency as usize).saturating_sub(self.pending.len()).min(BATCH);
+        let room = (self.version.limits().concurrency as usize).saturating_sub(self.holds()).min(BATCH);
         let mut queue = self.version.queue();
         if let Some(at) = queue.evicted.iter().position(|evicted| *evicted == self.number)
-            && self.pending.is_empty()
+            && self.holds() == 0
         {
             queue.evicted.swap_remove(at);
             drop(queue);
@@ -256,14 +292,40 @@ impl Resident {
     }
 
     /// Calls the handler for one job.
-    fn begin(&mut self, job: Job, follows: bool) -> Option<Gone> {
+    fn begin(&mut self, mut job: Job, follows: bool) -> Option<Gone> {
+        let fetches = self.isolate.kind() == Kind::Fetch;
+        if !fetches {
+            if job.invoke.body.len() > self.version.limits().request_body_bytes_max as usize {
+                // The gateway leaves it to us while it does not know what the function takes.
+                self.cell.fail(job.id, Outcome::RequestTooLarge);
+                return None;
+            }
+            if job.invoke.body_follows {
+                job = self.cell.collect(job, &self.version)?;
+            }
+        }
         let began = Instant::now();
         let start = std::mem::take(&mut self.start);
         let waited = micros(began.saturating_duration_since(job.arrived));
         let queue_us = waited.saturating_sub(start.1);
         let limits = self.version.limits();
         let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
-        let prepared = Prepared::of(&job.invoke.head, &job.invoke.body, &self.version.function.spec);
+        let Invoke { head, body: bytes, body_follows: reads, .. } = &job.invoke;
+        let (prepared, fetch);
+        if fetches {
+            prepared = Prepared {
+                event: "".into(),
+                body: EventBody::None,
+                client_context: None,
+                expects: Expects::of(&self.version.function.spec),
+            };
+            fetch = Some(FetchInput { head, body: FetchBody::of(head, bytes, *reads) });
+        } else {
+            prepared = Prepared::of(head, bytes, &self.version.function.spec);
+            fetch = None;
+        }
+        let expects = Expects { invocation: job.id, is_head: head.method == "HEAD", ..prepared.expects };
+        let request_id = head.request_id[..].try_into().unwrap_or([b'-'; REQUEST_ID_BYTES]);
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);
         let call = Call {
@@ -273,27 +335,31 @@ impl Resident {
             request_id: std::str::from_utf8(&job.invoke.head.request_id).unwrap_or_default(),
             deadline_ms: now_ms + left_ms,
             budget_ns: u64::from(limits.handler_cpu_ms) * 1_000_000,
-            expects: prepared.expects,
+            expects,
             client_context: prepared.client_context.as_deref(),
+            fetch: fetch.as_ref(),
             follows,
         };
         self.idle_since = None;
         self.cell.begun.mark(job.id);
         let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
-        let expects = prepared.expects;
-        let pending =
-            |promise| Pending { id: job.id, promise, expects, entered: began, deadline, cpu_ns, queue_us, start };
+        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, expects, reads: *reads, request_id };
+        if fetches && head.is_direct() {
+            let message = "a fetch handler takes requests, not events: it cannot be invoked but by its URL";
+            self.fail(&of, &Failure::new(Outcome::InvalidResponse, "Isle.InvalidResponse", message));
+            return self.wait_for_rest(of);
+        }
         if let Some(stop) = stop {
             let failure = self.stopped(stop);
-            let timing = timing(queue_us, start.1, began, cpu_ns);
-            self.send(job.id, Err(&failure), start.0, timing);
+            self.fail(&of, &failure);
             return Some(self.doom(&failure));
         }
         match result {
-            Called::Pending(promise) => self.pending.push(pending(promise)),
+            Called::Pending(promise) => self.pending.push(Pending { of, promise, deadline }),
             Called::Ended(result) => {
-                let timing = timing(queue_us, start.1, began, cpu_ns);
-                self.send(job.id, result.as_ref(), start.0, timing);
+                if let Some(gone) = self.conclude(of, result) {
+                    return Some(gone);
+                }
             }
         }
         self.count_memory_sometimes();
@@ -313,8 +379,9 @@ impl Resident {
     fn advance(&mut self, cx: &mut Context<'_>) -> Option<Gone> {
         let budget_ns = u64::from(self.version.limits().handler_cpu_ms) * 1_000_000;
         let turned = self.isolate.turn(cx, budget_ns);
-        let share = turned.cpu_ns / self.pending.len().max(1) as u64;
-        self.pending.iter_mut().for_each(|pending| pending.cpu_ns += share);
+        let share = turned.cpu_ns / self.holds().max(1) as u64;
+        self.pending.iter_mut().for_each(|pending| pending.of.cpu_ns += share);
+        self.later.iter_mut().for_each(|later| later.of.cpu_ns += share);
         if let Some(stop) = turned.stop {
             let failure = self.stopped(stop);
             return Some(self.doom(&failure));
@@ -326,11 +393,18 @@ impl Resident {
                 return Some(self.doom(&failure));
             }
         }
-        if let Some(gone) = self.end_settled(budget_ns) {
+        if let Some(gone) = self.end_settled(budget_ns).or_else(|| self.advance_later(budget_ns)) {
             return Some(gone);
         }
-        self.end_cancelled();
-        self.end_over_limit(budget_ns, cx);
+        if let Some(gone) = self.end_cancelled() {
+            return Some(gone);
+        }
+        if let Some(gone) = self.end_over_limit(budget_ns, cx) {
+            return Some(gone);
+        }
+        if turned.result.is_ready() {
+            self.end_waits_without_end();
+        }
         if turned.result.is_ready() && !self.pending.is_empty() && self.version.queue().jobs.is_empty() {
             // Nothing is left that could run: no timer, no operation, no microtask.
             if self.isolate.release_callbacks() && self.end_settled(budget_ns) == Some(Gone) {
@@ -338,7 +412,14 @@ impl Resident {
             }
             let message = "the handler's promise is pending and nothing is left that could settle it";
             let failure = Failure::new(Outcome::NeverSettled, "Runtime.NodeJsExit", message);
-            self.end_all_pending(&failure);
+            for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
+                if self.isolate.kind() == Kind::Handler || !self.isolate.listens(id) {
+                    let ended = self.end_pending(id, &failure);
+                    if let Some(gone) = ended.and_then(|of| self.wait_for_rest(of)) {
+                        return Some(gone);
+                    }
+                }
+            }
         }
         None
     }
@@ -351,25 +432,26 @@ impl Resident {
                 continue;
             }
             let mut done = self.pending.swap_remove(index);
-            let settled = self.isolate.settle(&done.promise, budget_ns, &done.expects);
-            done.cpu_ns += settled.cpu_ns;
-            let timing = timing(done.queue_us, done.start.1, done.entered, done.cpu_ns);
+            let settled = self.isolate.settle(&done.promise, budget_ns, &done.of.expects);
+            done.of.cpu_ns += settled.cpu_ns;
             if let Some(stop) = settled.stop {
                 let failure = self.stopped(stop);
-                self.send(done.id, Err(&failure), done.start.0, timing);
+                self.fail(&done.of, &failure);
                 return Some(self.doom(&failure));
             }
-            self.send(done.id, settled.result.as_ref(), done.start.0, timing);
+            if let Some(gone) = self.conclude(done.of, settled.result) {
+                return Some(gone);
+            }
         }
         None
     }
 
-    fn end_cancelled(&mut self) {
+    fn end_cancelled(&mut self) -> Option<Gone> {
         let mut queue = self.version.queue();
         if queue.cancelled.is_empty() {
-            return;
+            return None;
         }
-        let mine: Vec<u32> = self.pending.iter().map(|p| p.id).filter(|id| queue.cancelled.contains(id)).collect();
+        let mine: Vec<u32> = self.ids().filter(|id| queue.cancelled.contains(id)).collect();
         queue.cancelled.retain(|id| !mine.contains(id));
         if queue.residents == 1 {
             // Nobody else could hold the others: they have ended by themselves.
@@ -378,48 +460,75 @@ impl Resident {
         drop(queue);
         let failure = Failure::new(Outcome::Cancelled, "Isle.Cancelled", "the client left");
         for id in mine {
-            self.end_pending(id, &failure);
+            let known = self.end_pending(id, &failure).or_else(|| self.leave_stream(id));
+            let gone = known.and_then(|of| self.abort(of));
+            if gone.is_some() {
+                return gone;
+            }
         }
+        None
     }
 
     /// Ends what is past its deadline or its CPU budget, and arms the alarm for the next.
-    fn end_over_limit(&mut self, budget_ns: u64, cx: &mut Context<'_>) {
+    fn end_over_limit(&mut self, budget_ns: u64, cx: &mut Context<'_>) -> Option<Gone> {
         let now = Instant::now();
         let over: Vec<(u32, bool)> = self
             .pending
             .iter()
-            .filter(|p| p.deadline <= now || p.cpu_ns > budget_ns)
-            .map(|p| (p.id, p.deadline <= now))
+            .filter(|p| p.deadline <= now || p.of.cpu_ns > budget_ns && p.of.cpu_ns > self.budget_for(&p.of, 0, 0))
+            .map(|p| (p.of.id, p.deadline <= now))
             .collect();
         for (id, wall) in over {
             let failure = if wall { self.wall_exceeded() } else { self.stopped(Stop::Cpu) };
-            self.end_pending(id, &failure);
+            let ended = self.end_pending(id, &failure);
+            if let Some(gone) = ended.and_then(|of| self.abort(of)) {
+                return Some(gone);
+            }
             // Its continuations may go on for ever; no new invocation shall share with them.
             self.retire();
         }
-        if let Some(next) = self.pending.iter().map(|p| p.deadline).min() {
+        if let Some(gone) = self.end_later_over_limit(now) {
+            return Some(gone);
+        }
+        let deadlines = self.pending.iter().map(|p| p.deadline);
+        if let Some(next) = deadlines.chain(self.later.iter().map(|l| l.look_at)).min() {
             self.alarm.as_mut().reset(next.into());
             let _ = self.alarm.as_mut().poll(cx);
         }
+        None
     }
 
-    fn end_pending(&mut self, id: u32, failure: &Failure) {
-        if let Some(at) = self.pending.iter().position(|p| p.id == id) {
-            let ended = self.pending.swap_remove(at);
-            let timing = timing(ended.queue_us, ended.start.1, ended.entered, ended.cpu_ns);
-            self.send(id, Err(failure), ended.start.0, timing);
-        }
+    fn end_pending(&mut self, id: u32, failure: &Failure) -> Option<Invocation> {
+        let at = self.pending.iter().position(|p| p.of.id == id)?;
+        let ended = self.pending.swap_remove(at).of;
+        self.fail(&ended, failure);
+        Some(ended)
     }
 
     fn end_all_pending(&mut self, failure: &Failure) {
-        for id in self.pending.iter().map(|p| p.id).collect::<Vec<_>>() {
+        for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
             self.end_pending(id, failure);
         }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = u32> {
+        self.pending.iter().map(|p| p.of.id).chain(self.later.iter().map(|l| l.of.id))
+    }
+
+    /// Invocations that are not over.
+    fn holds(&self) -> usize {
+        self.pending.len() + self.later.len()
+    }
+
+    fn fail(&mut self, of: &Invocation, failure: &Failure) {
+        self.send(of, Err(failure));
+        self.close_bodies(of);
     }
 
     /// Ends everything in a stopped isolate.
     fn doom(&mut self, failure: &Failure) -> Gone {
         self.end_all_pending(failure);
+        self.end_all_later(failure);
         self.retire();
         self.flush();
         Gone
@@ -455,12 +564,17 @@ impl Resident {
     }
 
     /// Appends the end of an invocation to what goes out at the next flush.
-    fn send(&mut self, id: u32, result: Result<&Reply, &Failure>, start: StartKind, timing: Timing) {
+    fn send(&mut self, of: &Invocation, result: Result<&Reply, &Failure>) {
+        let (id, start, timing) = (of.id, of.start.0, of.timing());
         self.console.forget(id);
         if let Some(outbound) = self.isolate.outbound() {
             outbound.forget(id);
         }
         self.cell.ended(1);
+        if let Err(failure) = result {
+            self.tell_author(id, failure);
+        }
+        let takes_whole = self.isolate.kind() != Kind::Fetch;
         let out = &mut self.finished;
         match result {
             Ok(reply) => {
@@ -474,6 +588,8 @@ impl Resident {
                     headers: reply.headers.clone(),
                     detail: Bytes::new(),
                     body_follows: !rest.is_empty(),
+                    streamed: false,
+                    takes_whole,
                     body: reply.body.slice(..inline),
                 };
                 Frame::encode_response(id, &response, out);
@@ -483,42 +599,53 @@ impl Resident {
                 }
             }
             Err(failure) => {
-                if failure.outcome != Outcome::Cancelled && !self.cell.config.dev {
-                    // Where its author looks for it. In dev the failure itself is shown.
-                    let detail = &failure.detail;
-                    self.console.error(id, detail.stack.clone().unwrap_or_else(|| detail.to_string()));
-                }
                 let mut response = ResponseFrame::failed(failure.outcome, detail_json(failure));
-                (response.start, response.timing) = (start, timing);
+                (response.start, response.timing, response.takes_whole) = (start, timing, takes_whole);
                 Frame::encode_response(id, &response, out);
             }
         }
     }
 
-    fn flush(&mut self) {
+    /// Writes a failure where its author looks for it. In dev the failure itself is shown.
+    fn tell_author(&self, id: u32, failure: &Failure) {
+        if failure.outcome != Outcome::Cancelled && !self.cell.config.dev {
+            let detail = &failure.detail;
+            self.console.error(id, detail.stack.clone().unwrap_or_else(|| detail.to_string()));
+        }
+    }
+
+    fn append_finished(&mut self) {
         if !self.finished.is_empty() {
             self.cell.outbox.append(|out| out.extend_from_slice(&self.finished));
             self.finished.clear();
         }
+    }
+
+    fn flush(&mut self) {
+        self.append_finished();
         self.cell.outbox.flush();
     }
 
     /// Waits for work, unless there is some or it is time to go.
     fn park(&mut self, cx: &mut Context<'_>) -> Parking {
-        if self.pending.is_empty() && self.idle_since.is_none() {
+        if self.holds() == 0 && self.idle_since.is_none() {
             self.idle_since = Some(Instant::now());
         }
         let number = self.number;
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != number);
-        if queue.evicted.contains(&number) && self.pending.is_empty() {
+        if queue.evicted.contains(&number) && self.holds() == 0 {
             return Parking::Work;
         }
-        let room = self.pending.len() < self.version.limits().concurrency as usize;
+        // One that came after this turn's look.
+        if !queue.cancelled.is_empty() && self.ids().any(|id| queue.cancelled.contains(&id)) {
+            return Parking::Work;
+        }
+        let room = self.holds() < self.version.limits().concurrency as usize;
         if !queue.jobs.is_empty() && room && !self.retiring {
             return Parking::Work;
         }
-        if self.pending.is_empty() && self.version.is_retired() {
+        if self.holds() == 0 && self.version.is_retired() {
             return Parking::Leave;
         }
         if !self.retiring {

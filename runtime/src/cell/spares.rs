@@ -14,6 +14,7 @@ use crate::egress::Outbound;
 use crate::isolate::Isolate;
 use crate::isolate::platform::{Urgency, set_urgency};
 use isle_wire::{Limits, StartKind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -83,6 +84,7 @@ impl Drop for Entry {
         let mut books = self.cell.books.open();
         books.alive -= 1;
         books.ended += 1;
+        self.cell.kept_back.store(true, Ordering::Release);
         self.cell.fit_memory(&books);
         if self.making {
             books.making -= 1;
@@ -123,6 +125,8 @@ impl Cell {
             return;
         }
         let wanted = self.spares_wanted(&mut books);
+        // Spares are a convenience: only where there is plenty.
+        let wanted = if self.is_tight(books.alive) { 0 } else { wanted };
         let make =
             pool::spares_to_make(books.ready.len() as u32, books.making, wanted, books.alive, self.config.isolates_max);
         books.making += make;

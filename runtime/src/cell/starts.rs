@@ -17,8 +17,12 @@ use super::spares::{Origin, spare_heap_bytes};
 use super::version::Version;
 use isle_wire::{Frame, Outcome, StartKind};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
+
+/// This part of a cell's memory, one in so many, is not for isolates beside others that are idle.
+const RESERVE_PART: u64 = 2;
 
 /// A start that waits for a place.
 pub struct Start {
@@ -86,11 +90,16 @@ impl Cell {
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
             let seat = match books.ready.pop().filter(|_| fits_spare) {
                 Some(spare) => Seat::Spare(spare),
-                None if books.alive >= self.config.isolates_max => {
+                None if books.alive >= self.config.isolates_max || self.is_tight(books.alive) => {
+                    let full = books.alive >= self.config.isolates_max;
                     drop(books);
-                    start.take_back();
-                    self.make_room(&start.version);
-                    continue;
+                    // Without anything to drop, a start is tried all the same: it may need little.
+                    if self.make_room(&start.version) || full {
+                        start.take_back();
+                        continue;
+                    }
+                    books = self.books.open();
+                    Seat::New(if plan == StartKind::Snapshot { plan } else { StartKind::Source })
                 }
                 None if plan == StartKind::Snapshot => Seat::New(StartKind::Snapshot),
                 None => Seat::New(StartKind::Source),
@@ -132,15 +141,27 @@ impl Cell {
         drop(place);
     }
 
-    /// No isolate can be made now: drops the longest idle of another version. The governor tries
-    /// again at its next look.
-    fn make_room(&self, version: &Arc<Version>) {
-        self.evict_longest_idle(Some(version));
+    /// Whether another isolate might be one too many for the kernel's limit, at which V8 ends the
+    /// process: a part of the cell's memory is left for what those there still need.
+    pub fn is_tight(&self, alive: u32) -> bool {
+        let reserve = u64::from(self.config.memory_mb) * (1 << 20) / RESERVE_PART;
+        self.memory.data_bytes().is_some_and(|used| used + reserve > super::memory_limit(&self.config, alive))
+    }
+
+    /// No isolate should be made now: drops the longest idle of another version, unless some are on
+    /// their way out. `false` when there is nothing to drop, and nothing to come of what was. The governor tries again at its next look.
+    fn make_room(&self, version: &Arc<Version>) -> bool {
+        let leaving = self.versions().iter().any(|version| !version.queue().evicted.is_empty());
+        let kept_back = self.kept_back.load(Ordering::Acquire);
+        let room = leaving || self.evict_longest_idle(Some(version)) || kept_back;
+        self.give_back_memory();
         self.wake.call();
+        room
     }
 
     /// Drops the idle isolates of the version, other than `except`, that has one idle for longest.
-    pub fn evict_longest_idle(&self, except: Option<&Arc<Version>>) {
+    /// Whether there was one.
+    pub fn evict_longest_idle(&self, except: Option<&Arc<Version>>) -> bool {
         let now = Instant::now();
         let versions = self.versions();
         let others = versions.iter().filter(|other| !except.is_some_and(|except| Arc::ptr_eq(other, except)));
@@ -149,9 +170,11 @@ impl Cell {
             let oldest = queue.parked.iter().filter_map(|parked| parked.idle_since).min()?;
             Some((other.clone(), now.saturating_duration_since(oldest)))
         });
-        if let Some(other) = pool::longest_idle(idle) {
+        let longest = pool::longest_idle(idle);
+        if let Some(other) = &longest {
             other.evict_idle(now, Some(Duration::ZERO));
         }
+        longest.is_some()
     }
 
     /// Answers a check that could not even be started.

@@ -4,9 +4,9 @@
 //! for one that happens to be busy.
 
 use crate::function::Function;
-use isle_wire::{Invoke, Limits, StartKind};
+use isle_wire::{FunctionKind, Invoke, Limits, StartKind};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -50,6 +50,9 @@ pub struct Queue {
     pub evicted: Vec<u64>,
 }
 
+const READS_WHOLE: u8 = 1;
+const READS_AS_THEY_COME: u8 = 2;
+
 /// A function version in a cell.
 pub struct Version {
     /// The gateway's number for it.
@@ -60,6 +63,8 @@ pub struct Version {
     unfit: AtomicBool,
     queue: Mutex<Queue>,
     retired: AtomicBool,
+    /// Whether it reads its requests' bodies as they come: what is known of that.
+    reads: AtomicU8,
     /// Isolates dropped for age or room.
     pub evictions: AtomicU64,
     /// Heap and external memory of its isolates at last count, in bytes.
@@ -69,6 +74,11 @@ pub struct Version {
 impl Version {
     /// A version without isolates.
     pub fn new(number: u32, function: Function, plan: StartKind) -> Arc<Version> {
+        let reads = match function.spec.kind {
+            FunctionKind::Auto => 0,
+            FunctionKind::Handler => READS_WHOLE,
+            FunctionKind::Fetch => READS_AS_THEY_COME,
+        };
         Arc::new(Version {
             number,
             function: Arc::new(function),
@@ -76,9 +86,23 @@ impl Version {
             unfit: AtomicBool::new(false),
             queue: Mutex::default(),
             retired: AtomicBool::new(false),
+            reads: AtomicU8::new(reads),
             evictions: AtomicU64::new(0),
             heap_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// Whether bodies are to be collected before it is called; `None` until it was loaded once.
+    pub fn collects(&self) -> Option<bool> {
+        match self.reads.load(Ordering::Relaxed) {
+            0 => None,
+            reads => Some(reads == READS_WHOLE),
+        }
+    }
+
+    /// It was loaded: what it is, is known.
+    pub fn set_collects(&self, collects: bool) {
+        self.reads.store(if collects { READS_WHOLE } else { READS_AS_THEY_COME }, Ordering::Relaxed);
     }
 
     /// How to start it: `Snapshot`, `Pooled` or `Source`.

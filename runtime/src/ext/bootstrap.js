@@ -6,7 +6,7 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_random } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_node_modules, op_isle_random } = core.ops;
   const {
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
@@ -27,8 +27,10 @@
     Promise,
     SafeMap,
     SafeSet,
+    SymbolFor,
     StringPrototypeSlice,
     StringPrototypeSplit,
+    StringPrototypeStartsWith,
     TypedArrayPrototypeGetByteLength,
     TypedArrayPrototypeSet,
     TypedArrayPrototypeSubarray,
@@ -75,6 +77,27 @@
     bootstrap.primordials = { __proto__: primordials, Date: frozen.Date, DateNow: frozen.now };
   }
   const { DateNow } = bootstrap.primordials;
+
+  // --- Node's modules, for packages that were written for it ------------------------------------
+
+  // Made at the first import; the names that scripts use are those of `bootstrap`.
+  bootstrap.nodeNames = () => op_isle_node_modules();
+  bootstrap.node = (name) => {
+    const specifier = `ext:isle_node/${name}.js`;
+    let exports = loaded.get(specifier);
+    if (exports === undefined) {
+      if (!ArrayPrototypeIncludes(bootstrap.nodeNames(), name)) {
+        throw ObjectAssign(new Error(`Cannot find module '${name}'`), { code: "MODULE_NOT_FOUND" });
+      }
+      exports = load(specifier);
+    }
+    return exports;
+  };
+  const require = (specifier) => {
+    const name = String(specifier);
+    return bootstrap.node(StringPrototypeStartsWith(name, "node:") ? StringPrototypeSlice(name, 5) : name);
+  };
+  bootstrap.require = require;
 
   // Request refers to the class of Deno's own HTTP client, which does not exist here.
   class HttpClient {}
@@ -194,6 +217,14 @@
     const exports = load(specifier);
     for (let i = 0; i < names.length; i++) ObjectDefineProperty(globalThis, names[i], hidden(exports[names[i]]));
   };
+  // What is nobody's standard and few use is made when somebody first looks.
+  const lazy = (name, specifier) => ({
+    __proto__: null,
+    get: () => load(specifier)[name],
+    set: (value) => ObjectDefineProperty(globalThis, name, hidden(value)),
+    enumerable: false,
+    configurable: true,
+  });
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
   // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
@@ -205,6 +236,15 @@
     }
     return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
+
+  const lazyNode = (name, module) => core.propNonEnumerableLazyLoaded((exports) => exports[name], () => bootstrap.node(module));
+  ObjectDefineProperties(globalThis, {
+    Buffer: lazyNode("Buffer", "buffer"),
+    process: core.propNonEnumerableLazyLoaded((exports) => exports, () => bootstrap.node("process")),
+    global: hidden(globalThis),
+    setImmediate: lazyNode("setImmediate", "timers"),
+    clearImmediate: lazyNode("clearImmediate", "timers"),
+  });
 
   ObjectDefineProperties(globalThis, {
     AbortController: hidden(abort.AbortController),
@@ -243,9 +283,13 @@
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
+    awslambda: lazy("awslambda", "ext:isle/lambda_stream.js"),
   });
   classes(STREAMS, [
-    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream", "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController", "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream", "WritableStreamDefaultController", "WritableStreamDefaultWriter",
+    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
+    "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream",
+    "WritableStreamDefaultController", "WritableStreamDefaultWriter",
   ]);
   classes(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
   classes(`${WEB}10_filereader.js`, ["FileReader"]);
@@ -390,6 +434,14 @@
     }
   }
 
+  // The function's variables, as `process.env` has them: a copy that it may change. In a snapshot
+  // there are none to be had.
+  bootstrap.env = () => {
+    if (!building) return { variables: ObjectAssign({}, fixed?.env) };
+    touch("process.env");
+    return { building: {} };
+  };
+
   const undo = [];
   const trapAbsent = (path) => {
     const parts = StringPrototypeSplit(path, ".");
@@ -429,6 +481,11 @@
     });
   };
 
+  // Bundlers that compile for Lambda set it by themselves, without the helper.
+  const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
+
+  // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
+  let kind = "handler";
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
@@ -493,16 +550,70 @@
     handledLate(reason, promise) {
       scope.rejection(globalThis, "rejectionhandled", promise, reason);
     },
+    // One of Node's modules, or the function that requires them.
+    node(specifier) {
+      return specifier === "isle:require" ? { require } : bootstrap.node(StringPrototypeSlice(specifier, 5));
+    },
     // Once per function version.
     adopt(theHandler, theFixed) {
       handler = theHandler;
       takesCallback = theHandler?.length >= 3;
       hidesArguments = theHandler?.length === 0;
       fixed = JSONParse(theFixed);
+      if (handler?.[STREAMING] === "response") {
+        kind = "streamed";
+        const { enter } = load("ext:isle/lambda_stream.js");
+        ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+        hooks.enterExchange = (eventText, body, requestId, deadline, clientContext, id) => {
+          const theEvent = JSONParse(eventText);
+          if (body !== undefined) theEvent.body = body;
+          const context = new Context(requestId, deadline, new Call());
+          if (clientContext !== undefined) context.clientContext = JSONParse(clientContext);
+          return enter(id, handler, theEvent, context);
+        };
+      }
+      return kind;
+    },
+    // The same for a module that exports a fetch handler; throws when it does not.
+    adoptFetch(namespace, theFixed) {
+      fixed = JSONParse(theFixed);
+      const fetching = load("ext:isle/fetch.js").hooks;
+      fetching.adopt(namespace);
+      fetching.setEnv(fixed.env);
+      kind = "fetch";
+      ObjectAssign(hooks, load("ext:isle/exchange.js").hooks);
+      hooks.enterExchange = fetching.enter;
+      hooks.respond = fetching.respond;
+      hooks.out = fetching.out;
+      return kind;
+    },
+    kind() {
+      return kind;
+    },
+    // Runs what the scripts of an exchange do for most requests, so that code caches have it.
+    exerciseExchange() {
+      const fetching = load("ext:isle/fetch.js").hooks;
+      load("ext:isle/lambda_stream.js");
+      const { Response } = load(`${FETCH}23_response.js`);
+      const answers = [
+        () => new Response("text"),
+        () => Response.json({ a: 1 }, { headers: { a: "b" } }),
+        (request) => new Response(request.body, { status: 201 }),
+        (request) => new Response(request.headers.get("host") + request.url + request.method + request.signal.aborted),
+      ];
+      for (let i = 0; i < answers.length; i++) {
+        fetching.adopt({ __proto__: null, default: answers[i] });
+        fetching.setEnv({});
+        const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
+        fetching.respond(response, 1, false);
+      }
+      fetching.adopt({ __proto__: null, GET: answers[0] });
+      load("ext:isle/exchange.js").open.clear();
     },
     // Once per restore of a function's own snapshot: what may not be in it.
     refix(theFixed) {
       fixed = JSONParse(theFixed);
+      if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
     },
 
     // --- making a function's own snapshot ------------------------------------------------------
@@ -554,10 +665,20 @@
           return [];
         },
       });
-      const call = new Call();
-      const theContext = new Context("warm-up", DateNow() + 30_000, call);
-      theContext.env = env;
-      const result = callHandler(JSONParse(eventText), theContext, call);
+      const theEvent = JSONParse(eventText);
+      let result;
+      if (kind === "fetch") {
+        const fetching = load("ext:isle/fetch.js").hooks;
+        fetching.setEnv(env);
+        const method = theEvent.requestContext?.http?.method ?? "GET";
+        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
+        result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
+      } else if (kind === "handler") {
+        const call = new Call();
+        const theContext = new Context("warm-up", DateNow() + 30_000, call);
+        theContext.env = env;
+        result = callHandler(theEvent, theContext, call);
+      }
       if (result !== null && typeof result === "object" && typeof result.then === "function") {
         result.then(() => undefined, () => touch("an error that the handler throws"));
       }
@@ -571,6 +692,7 @@
     },
     endBuild() {
       building = false;
+      if (kind !== "handler") load("ext:isle/exchange.js").open.clear();
       for (let i = 0; i < undo.length; i++) undo[i]();
       undo.length = 0;
     },

@@ -9,6 +9,9 @@
   new TextDecoder("utf-8", { fatal: true }).decode(bytes, { stream: true });
   atob(btoa("text"));
 
+  const buffer = Buffer.concat([Buffer.from("text"), Buffer.from("dGV4dA==", "base64")]);
+  void [buffer.toString("base64"), buffer.toString("hex"), process.env.NAME, process.version];
+
   const headers = new Headers({ "content-type": "text/plain", a: "b" });
   headers.set("c", "d");
   headers.append("set-cookie", "e=f");

@@ -11,7 +11,9 @@
 //! that is not there cannot be reached. Two of the same names ask the gateway instead
 //! ([`crate::egress`]).
 
+mod bodies;
 mod gcm;
+mod node;
 mod ops;
 mod scripts;
 mod url;
@@ -22,6 +24,7 @@ use crate::isolate::Sources;
 use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
 
+pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
 pub use ops::{ConsoleSink, InvocationMark};
 pub use scripts::{record, recorded_caches, use_caches};
 
@@ -33,12 +36,6 @@ pub const HOOKS_NAME: &str = "__isle";
 /// The script that builds the globals. Run once, when the base snapshot is made.
 pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 
-/// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
-pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
-
-/// What compiles those that are not in it, for their code caches.
-pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
-
 deno_core::extension!(
     isle_ops,
     ops = [
@@ -46,14 +43,29 @@ deno_core::extension!(
         clock::ops::op_isle_is_frozen,
         clock::ops::op_isle_now,
         gcm::op_isle_aes_gcm,
-        op_fetch,
-        op_fetch_send,
+        node::op_isle_digest,
+        node::op_isle_pbkdf2,
         ops::op_isle_compile,
         ops::op_isle_console,
+        ops::op_isle_node_modules,
         ops::op_isle_random,
         ops::op_isle_user_agent,
+        bodies::op_isle_body_take,
+        bodies::op_isle_body_arrived,
+        bodies::op_isle_body_discard,
+        bodies::op_isle_body_write,
+        bodies::op_isle_body_room,
+        bodies::op_isle_body_begin,
+        op_fetch,
+        op_fetch_send
     ],
 );
+
+/// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
+pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
+
+/// What compiles those that are not in it, for their code caches.
+pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 /// Operations that take the place of deno_web's of the same names.
 fn own_in_place_of(name: &str) -> Option<OpDecl> {
@@ -74,6 +86,7 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
     let references: Vec<v8::ExternalReference> = SCRIPTS
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
+        .chain(crate::isolate::references())
         .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();
@@ -91,6 +104,19 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         without_scripts(deno_crypto::deno_crypto::init(None)),
         own,
     ]
+}
+
+/// Where Node's modules are among the scripts.
+const NODE: &str = "ext:isle_node/";
+
+/// Node's modules that functions can import, without `node:`.
+pub fn node_modules() -> impl Iterator<Item = &'static str> {
+    SCRIPTS.iter().filter_map(|(name, _)| name.strip_prefix(NODE)?.strip_suffix(".js"))
+}
+
+/// Whether functions can import `node:name`.
+pub fn is_node_module(name: &str) -> bool {
+    node_modules().any(|known| known == name)
 }
 
 fn without_scripts(mut extension: Extension) -> Extension {

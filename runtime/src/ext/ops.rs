@@ -24,7 +24,15 @@ impl InvocationMark {
     /// The invocation that runs now; 0 when it is none's turn.
     pub fn get(scope: &mut v8::PinScope<'_, '_>) -> u32 {
         let mark = scope.get_continuation_preserved_embedder_data();
-        v8::Local::<v8::Integer>::try_from(mark).map_or(0, |n| n.value() as u32)
+        if let Ok(mark) = v8::Local::<v8::Integer>::try_from(mark) {
+            return mark.value() as u32;
+        }
+        // AsyncLocalStorage keeps its values beside the mark (node/async_hooks.js).
+        v8::Local::<v8::Array>::try_from(mark)
+            .ok()
+            .and_then(|both| both.get_index(scope, 0))
+            .and_then(|mark| v8::Local::<v8::Integer>::try_from(mark).ok())
+            .map_or(0, |mark| mark.value() as u32)
     }
 }
 
@@ -51,9 +59,17 @@ pub fn op_isle_console(scope: &mut v8::PinScope<'_, '_>, state: &mut OpState, #[
         _ => ConsoleLevel::Info,
     };
     let invocation = InvocationMark::get(scope);
+    let text = crate::isolate::with_authors_places(text);
     if let Some(sink) = state.try_borrow::<Box<dyn ConsoleSink>>() {
         sink.line(invocation, level, text);
     }
+}
+
+/// The names of Node's modules.
+#[op2]
+#[serde]
+pub fn op_isle_node_modules() -> Vec<&'static str> {
+    super::node_modules().collect()
 }
 
 /// Random bytes for code that runs while a snapshot is made.

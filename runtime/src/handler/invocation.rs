@@ -37,7 +37,7 @@ impl<'a> Prepared<'a> {
             Reading::V2 => event::text(head, &spec.app, is_base64),
             _ => event_v1::text(head, spec, is_base64),
         };
-        let expects = Expects { reading, bytes_max };
+        let expects = Expects::new(reading, bytes_max);
         Prepared { event: event.into(), body, client_context: None, expects }
     }
 
@@ -48,7 +48,7 @@ impl<'a> Prepared<'a> {
             event: if body.is_empty() { Cow::Borrowed("{}") } else { String::from_utf8_lossy(body) },
             body: EventBody::None,
             client_context: given.and_then(|json| String::from_utf8(json).ok()),
-            expects: Expects { reading: Reading::Direct, bytes_max },
+            expects: Expects::new(Reading::Direct, bytes_max),
         }
     }
 }
@@ -91,9 +91,11 @@ mod tests {
             function: "pets".into(),
             deployment: "d1".into(),
             entry: "x.js".into(),
+            kind: Default::default(),
             modules: Default::default(),
             env: Default::default(),
             limits: Default::default(),
+            code_generation: true,
             egress_allow: None,
             contract: Contract {
                 payload_format: format,

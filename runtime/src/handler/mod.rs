@@ -6,6 +6,7 @@
 
 pub mod event;
 mod event_v1;
+pub mod fetch;
 pub mod invocation;
 pub mod response;
 mod response_v1;
@@ -33,6 +34,10 @@ pub struct Expects {
     pub reading: Reading,
     /// The longest body, in bytes.
     pub bytes_max: usize,
+    /// Whose result it is.
+    pub invocation: u32,
+    /// Whether nobody wants the body.
+    pub is_head: bool,
 }
 
 impl Expects {
@@ -44,12 +49,17 @@ impl Expects {
             PayloadFormat::V1 => Reading::V1,
             PayloadFormat::Rest => Reading::Rest { decodes: true },
         };
-        Expects { reading, bytes_max: spec.limits.response_body_bytes_max as usize }
+        Expects::new(reading, spec.limits.response_body_bytes_max as usize)
     }
 
     /// A result in payload format 2.0.
     pub fn v2(bytes_max: usize) -> Expects {
-        Expects { reading: Reading::V2, bytes_max }
+        Expects::new(Reading::V2, bytes_max)
+    }
+
+    /// A result that is read like this, of nobody's yet.
+    pub fn new(reading: Reading, bytes_max: usize) -> Expects {
+        Expects { reading, bytes_max, invocation: 0, is_head: false }
     }
 }
 

@@ -127,7 +127,7 @@ fn json_bytes(scope: &mut v8::PinScope<'_, '_>, value: Value<'_>, max: usize) ->
     Ok(if text == "undefined" { Bytes::from_static(b"null") } else { text })
 }
 
-fn text_bytes(
+pub(crate) fn text_bytes(
     scope: &mut v8::PinScope<'_, '_>,
     text: v8::Local<'_, v8::String>,
     max: usize,
@@ -233,19 +233,37 @@ const HEADERS_MAX: usize = 256;
 const HEADER_BYTES_MAX: usize = 64 << 10;
 
 pub(super) fn push_header(out: &mut Vec<(Bytes, Bytes)>, name: &str, value: String) -> Result<(), Unreadable> {
-    let is_token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
-    if name.is_empty() || !name.bytes().all(is_token) {
-        return Err(Unreadable::Invalid(format!("`{}` is no valid header name", name.escape_debug())));
-    }
-    if value.bytes().any(|b| b == b'\r' || b == b'\n' || (b < 0x20 && b != b'\t') || b == 0x7f) {
-        return Err(Unreadable::Invalid(format!("the value of header `{name}` has control characters")));
-    }
+    check_field(name.as_bytes(), value.as_bytes())?;
     let used: usize = out.iter().map(|(n, v)| n.len() + v.len()).sum();
-    if out.len() >= HEADERS_MAX || used + name.len() + value.len() > HEADER_BYTES_MAX {
-        return Err(Unreadable::Invalid("the response has too many header fields or too long ones".to_owned()));
-    }
+    check_room(out.len() + 1, used + name.len() + value.len())?;
     out.push((Bytes::from(name.to_ascii_lowercase()), Bytes::from(value)));
     Ok(())
+}
+
+fn check_field(name: &[u8], value: &[u8]) -> Result<(), Unreadable> {
+    let is_token = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
+    let printed = || String::from_utf8_lossy(name).escape_debug().to_string();
+    if name.is_empty() || !name.iter().all(is_token) {
+        return Err(Unreadable::Invalid(format!("`{}` is no valid header name", printed())));
+    }
+    if value.iter().any(|&b| b == b'\r' || b == b'\n' || (b < 0x20 && b != b'\t') || b == 0x7f) {
+        return Err(Unreadable::Invalid(format!("the value of header `{}` has control characters", printed())));
+    }
+    Ok(())
+}
+
+fn check_room(fields: usize, bytes: usize) -> Result<(), Unreadable> {
+    if fields > HEADERS_MAX || bytes > HEADER_BYTES_MAX {
+        return Err(Unreadable::Invalid("the response has too many header fields or too long ones".to_owned()));
+    }
+    Ok(())
+}
+
+/// Fields as they are, if they can be sent.
+pub(crate) fn checked_fields(fields: Vec<(Bytes, Bytes)>) -> Result<Vec<(Bytes, Bytes)>, Unreadable> {
+    check_room(fields.len(), fields.iter().map(|(name, value)| name.len() + value.len()).sum())?;
+    fields.iter().try_for_each(|(name, value)| check_field(name, value))?;
+    Ok(fields)
 }
 
 /// R32 to R35. Numbers and booleans are printed, like header values.

@@ -10,6 +10,7 @@ use super::{Handles, call_hook, modules, settled, take_hooks};
 use crate::ext;
 use crate::function::Function;
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, PollEventLoopOptions, RuntimeOptions, v8};
+use isle_wire::ModuleKind;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -103,7 +104,7 @@ pub fn build_snapshot(
     announce: &mut dyn FnMut(&str),
 ) -> Built {
     let spec = &function.spec;
-    for (path, module) in &spec.modules {
+    for (path, module) in spec.modules.iter().filter(|(_, module)| module.kind != ModuleKind::SourceMap) {
         for (needle, what) in [("import(", "`import()`"), ("import.meta", "`import.meta`")] {
             if module.text.contains(needle) {
                 return refused(format!("{path} uses {what}, which needs the module's file at run time"));
@@ -121,6 +122,8 @@ pub fn build_snapshot(
     let (Some(deno), Some(handles)) = (deno, take_hooks(&mut runtime)) else {
         return refused("the base snapshot has no hooks");
     };
+    modules::set_hooks(handles.hooks.clone());
+    super::allow_code_generation(&mut runtime, spec.code_generation);
     let mut builder = Builder { runtime, handles, executor, announce };
     call_hook(&mut builder.runtime, &builder.handles, "beginBuild", &[inventory]);
 

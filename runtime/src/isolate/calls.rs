@@ -1,6 +1,7 @@
 //! A call: the handler entered with an event, and what it returned made a response or a failure.
 
 use super::detail::detail_of;
+use super::exchange;
 use super::{Call, Called, Catching, Control, Failure, Handles, text};
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
@@ -15,6 +16,12 @@ pub(super) fn call_handler(
     control: &Control,
 ) -> Called {
     let nothing: v8::Local<v8::Value> = v8::undefined(scope).into();
+    if let (Some(exchange), Some(input)) = (&handles.exchange, call.fetch) {
+        let Some(arguments) = exchange::arguments(scope, call, input) else { return too_long() };
+        let enter = v8::Local::new(scope, &exchange.enter);
+        let returned = enter.call(scope, nothing, &arguments);
+        return called(scope, handles, returned, &call.expects, control);
+    }
     let arguments = (|| {
         let event = text(scope, call.event)?;
         let body = match call.body {
@@ -28,14 +35,31 @@ pub(super) fn call_handler(
             Some(json) => text(scope, json)?.into(),
             None => nothing,
         };
-        Some([event.into(), body, request_id.into(), deadline.into(), client_context])
+        let id = v8::Integer::new_from_unsigned(scope, call.invocation);
+        Some([event.into(), body, request_id.into(), deadline.into(), client_context, id.into()])
     })();
-    let Some(arguments) = arguments else {
-        let message = "the request is longer than the longest JavaScript string";
-        return Called::Ended(Err(Failure::new(Outcome::HeapExceeded, "RangeError", message)));
+    let Some(arguments) = arguments else { return too_long() };
+    let enter = match &handles.exchange {
+        Some(exchange) => v8::Local::new(scope, &exchange.enter),
+        None => v8::Local::new(scope, &handles.enter),
     };
-    let enter = v8::Local::new(scope, &handles.enter);
     let returned = enter.call(scope, nothing, &arguments);
+    called(scope, handles, returned, &call.expects, control)
+}
+
+fn too_long() -> Called {
+    let message = "the request is longer than the longest JavaScript string";
+    Called::Ended(Err(Failure::new(Outcome::HeapExceeded, "RangeError", message)))
+}
+
+/// What a call came to that returned this, or threw.
+fn called<'o>(
+    scope: &mut Catching<'_, '_, 'o, '_>,
+    handles: &Handles,
+    returned: Option<v8::Local<'o, v8::Value>>,
+    expects: &Expects,
+    control: &Control,
+) -> Called {
     if returned.is_some() {
         scope.perform_microtask_checkpoint();
     }
@@ -47,7 +71,7 @@ pub(super) fn call_handler(
         if promise.state() == v8::PromiseState::Pending {
             return Called::Pending(v8::Global::new(scope, promise));
         }
-        return Called::Ended(read_promise(scope, promise, handles, &call.expects, control));
+        return Called::Ended(read_promise(scope, promise, handles, expects, control));
     }
     if let Some(promise) = as_promise(scope, returned) {
         // R70: returning a thenable decides, whoever made it.
@@ -55,13 +79,13 @@ pub(super) fn call_handler(
         scope.perform_microtask_checkpoint();
         return match promise.state() {
             v8::PromiseState::Pending => Called::Pending(v8::Global::new(scope, promise)),
-            _ => Called::Ended(read_promise(scope, promise, handles, &call.expects, control)),
+            _ => Called::Ended(read_promise(scope, promise, handles, expects, control)),
         };
     }
     if scope.has_caught() {
         return Called::Ended(Err(thrown(scope, control)));
     }
-    Called::Ended(read_value(scope, returned, handles, &call.expects, control))
+    Called::Ended(read_value(scope, returned, handles, expects, control))
 }
 
 /// A promise for an object that has a `then`; `None` for everything else.
@@ -102,7 +126,11 @@ fn read_value<'o>(
     expects: &Expects,
     control: &Control,
 ) -> Result<Reply, Failure> {
-    response::read(scope, value, &handles.names, expects).map_err(|unreadable| match unreadable {
+    let reply = match &handles.exchange {
+        Some(exchange) => exchange::read(scope, exchange, value, expects),
+        None => response::read(scope, value, &handles.names, expects),
+    };
+    reply.map_err(|unreadable| match unreadable {
         Unreadable::Threw => {
             let mut failure = thrown(scope, control);
             // R79: what cannot be written as JSON is no response; a getter that throws is a throw.
@@ -133,7 +161,7 @@ fn thrown(scope: &mut Catching<'_, '_, '_, '_>, control: &Control) -> Failure {
 }
 
 /// An ArrayBuffer that was refused for memory, uncaught, is the memory limit and not a throw.
-fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
+pub(super) fn outcome_of_throw(detail: &FailureDetail, control: &Control) -> Outcome {
     if detail.error_type == "RangeError" && control.refused_memory() {
         Outcome::HeapExceeded
     } else {

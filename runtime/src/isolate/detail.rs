@@ -47,16 +47,25 @@ pub(super) fn detail_of<'s>(scope: &mut v8::PinScope<'s, '_>, exception: v8::Loc
         return detail;
     }
     let error = JsError::from_v8_exception(scope, exception);
+    let function = modules::function();
+    let in_authors_files = |stack: &str| match &function {
+        Some(function) => function.maps.rewrite(&function.spec, stack).into_owned(),
+        None => stack.to_owned(),
+    };
     let frame = error
         .frames
         .iter()
         .find(|frame| frame.file_name.as_deref().is_some_and(|name| modules::path_of_name(name).is_some()));
-    FailureDetail {
+    let mut detail = FailureDetail {
         error_type: error.name.clone().unwrap_or_else(|| "Error".to_owned()),
         message: cut(error.message.as_deref().unwrap_or_default()),
         file: frame.and_then(|f| Some(modules::path_of_name(f.file_name.as_deref()?)?.to_owned())),
         line: frame.and_then(|f| u32::try_from(f.line_number?).ok()),
         column: frame.and_then(|f| u32::try_from(f.column_number?).ok()),
-        stack: error.stack.as_deref().map(|stack| cut(&own_frames(stack))),
+        stack: error.stack.as_deref().map(|stack| cut(&own_frames(&in_authors_files(stack)))),
+    };
+    if let Some(function) = function {
+        function.maps.rewrite_detail(&function.spec, &mut detail);
     }
+    detail
 }

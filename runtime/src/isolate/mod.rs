@@ -20,6 +20,7 @@ mod build;
 mod calls;
 mod control;
 mod detail;
+mod exchange;
 pub mod guard;
 mod map;
 mod modules;
@@ -31,7 +32,9 @@ mod startup;
 
 pub use build::{Built, WarmUp, build_snapshot};
 pub use control::{Control, Memory, Stop, thread_cpu_ns};
+pub use exchange::{Follow, Kind};
 pub use map::{Begun, Mapped, map_snapshot};
+pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
 pub use sources::Sources;
 
@@ -41,9 +44,11 @@ use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
+use crate::handler::fetch::FetchInput;
 use crate::handler::response::{Names, Reply};
 use calls::{call_handler, read_promise};
 use deno_core::{JsRuntime, PollEventLoopOptions, RuntimeOptions, v8};
+use exchange::Exchange;
 use isle_wire::{FailureDetail, Outcome};
 use startup::{adopt, evaluate, fixed_context, startup_stopped};
 use std::rc::Rc;
@@ -107,11 +112,14 @@ pub struct Call<'a> {
     pub expects: Expects,
     /// `context.clientContext` as JSON.
     pub client_context: Option<&'a str>,
+    /// The request, for a fetch handler.
+    pub fetch: Option<&'a FetchInput<'a>>,
     /// Whether it comes directly after another call on this thread.
     pub follows: bool,
 }
 
 struct Handles {
+    exchange: Option<Exchange>,
     hooks: v8::Global<v8::Object>,
     enter: v8::Global<v8::Function>,
     names: Names,
@@ -173,6 +181,9 @@ impl Isolate {
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
         let handles = take_hooks(&mut runtime);
+        if let Some(handles) = &handles {
+            modules::set_hooks(handles.hooks.clone());
+        }
         Isolate { handles, runtime, control, _installed: installed, outbound: None, function: None }
     }
 
@@ -200,9 +211,13 @@ impl Isolate {
         let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
         let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console);
         isolate.function = Some(function.clone());
+        modules::set_function(function);
+        allow_code_generation(&mut isolate.runtime, function.spec.code_generation);
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
-        refixed.result.map(|_| isolate).ok_or("the snapshot has no function in it")
+        refixed.result.ok_or("the snapshot has no function in it")?;
+        isolate.take_exchange();
+        Ok(isolate)
     }
 
     /// Gives it a way to the gateway. Without one its function cannot fetch.
@@ -257,7 +272,10 @@ impl Isolate {
 
     /// Collects garbage and lets go of memory that is kept for later.
     pub fn collect(&mut self) {
-        self.runtime.v8_isolate().low_memory_notification();
+        let isolate = self.runtime.v8_isolate();
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::Critical);
+        isolate.low_memory_notification();
+        isolate.memory_pressure_notification(v8::MemoryPressureLevel::None);
     }
 
     fn stay<T>(&mut self, budget_ns: u64, inside: impl FnOnce(&mut JsRuntime, &Handles) -> T) -> Stayed<T> {
@@ -294,7 +312,14 @@ impl Isolate {
         let spec = &function.spec;
         let budget_ns = u64::from(spec.limits.startup_cpu_ms) * 1_000_000;
         self.control.memory().set_limit((spec.limits.heap_mb as usize) << 20);
-        let started = self.stay(budget_ns, |runtime, _| evaluate(runtime, function));
+        allow_code_generation(&mut self.runtime, spec.code_generation);
+        let started = self.stay(budget_ns, |runtime, handles| {
+            // Code at the top of a module may look at `process.env`.
+            if !spec.env.is_empty() {
+                call_hook(runtime, handles, "refix", &[&fixed_context(spec, true)]);
+            }
+            evaluate(runtime, function)
+        });
         let mut cpu_ns = started.cpu_ns;
         if let Some(stop) = started.stop {
             return Err(startup_stopped(stop, spec));
@@ -321,9 +346,19 @@ impl Isolate {
         }
         let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, true, &module, &promise));
         cpu_ns += adopted.cpu_ns;
-        match adopted.stop {
-            Some(stop) => Err(startup_stopped(stop, spec)),
-            None => adopted.result.map(|()| cpu_ns),
+        if let Some(stop) = adopted.stop {
+            return Err(startup_stopped(stop, spec));
+        }
+        if adopted.result? != Kind::Handler {
+            self.take_exchange();
+        }
+        Ok(cpu_ns)
+    }
+
+    fn take_exchange(&mut self) {
+        let taken = self.stay(u64::MAX, Exchange::take);
+        if let Some(handles) = &mut self.handles {
+            handles.exchange = taken.result;
         }
     }
 
@@ -383,6 +418,14 @@ impl Isolate {
     }
 }
 
+/// Lets the function make code from strings, or not.
+fn allow_code_generation(runtime: &mut JsRuntime, allowed: bool) {
+    if !allowed {
+        deno_core::scope!(scope, runtime);
+        scope.get_current_context().set_allow_generation_from_strings(false);
+    }
+}
+
 /// Takes `hooks` from the global object and removes everything that a function must not reach.
 fn take_hooks(runtime: &mut JsRuntime) -> Option<Handles> {
     deno_core::scope!(scope, runtime);
@@ -407,7 +450,7 @@ fn take_hooks(runtime: &mut JsRuntime) -> Option<Handles> {
     restored.call(scope, hooks.into(), &[web_assembly, shared, atomics])?;
     let enter = hook(scope, hooks, "enter")?;
     let names = Names::new(scope);
-    Some(Handles { hooks: v8::Global::new(scope, hooks), enter: v8::Global::new(scope, enter), names })
+    Some(Handles { exchange: None, hooks: v8::Global::new(scope, hooks), enter: v8::Global::new(scope, enter), names })
 }
 
 fn hook<'s>(

@@ -13,6 +13,10 @@ use std::sync::Arc;
 
 /// How module names look to V8, and so in stacks and `import.meta.url`.
 const SCHEME: &str = "file:///";
+/// How Node's modules are imported.
+const NODE: &str = "node:";
+/// Where a bundle gets `require` for what it requires of Node's modules.
+const REQUIRE: &str = "isle:require";
 
 #[derive(Default)]
 struct Graph {
@@ -20,6 +24,8 @@ struct Graph {
     modules: HashMap<String, v8::Global<v8::Module>>,
     /// Why the last import was refused, with its place, which an exception of ours cannot carry.
     refusal: Option<FailureDetail>,
+    /// What `bootstrap.js` offers.
+    hooks: Option<v8::Global<v8::Object>>,
     /// A module whose code cache did not fit.
     refused_cache: Option<String>,
     /// Path by identity hash; hashes can collide, so the module is compared too.
@@ -38,6 +44,40 @@ pub fn path_of_name(name: &str) -> Option<&str> {
 /// Forgets the graph. Must run before the isolate goes: it holds handles into it.
 pub fn clear() {
     GRAPH.set(Graph::default());
+}
+
+/// Notes the function whose modules and maps these are.
+pub fn set_function(function: &Arc<Function>) {
+    GRAPH.with_borrow_mut(|graph| graph.function = Some(function.clone()));
+}
+
+/// The function of this thread's isolate.
+pub fn function() -> Option<Arc<Function>> {
+    GRAPH.with_borrow(|graph| graph.function.clone())
+}
+
+/// Notes who makes Node's modules.
+pub fn set_hooks(hooks: v8::Global<v8::Object>) {
+    GRAPH.with_borrow_mut(|graph| graph.hooks = Some(hooks));
+}
+
+/// Text with the author's places in it.
+pub fn with_authors_places(text: String) -> String {
+    match function() {
+        Some(function) => match function.maps.rewrite(&function.spec, &text) {
+            std::borrow::Cow::Borrowed(_) => text,
+            std::borrow::Cow::Owned(rewritten) => rewritten,
+        },
+        None => text,
+    }
+}
+
+/// What a snapshot with modules in it refers to.
+pub fn references() -> [v8::ExternalReference; 2] {
+    use v8::MapFnTo;
+    let json: v8::SyntheticModuleEvaluationSteps<'_> = evaluate_json.map_fn_to();
+    let node: v8::SyntheticModuleEvaluationSteps<'_> = evaluate_node.map_fn_to();
+    [json, node].map(|steps| v8::ExternalReference { pointer: steps as *mut std::ffi::c_void })
 }
 
 /// Routes V8's module callbacks here.
@@ -59,7 +99,7 @@ pub fn take_refused_cache() -> Option<String> {
 /// Compiles and links the entry and all it imports. `None` leaves an exception in the caller's
 /// `TryCatch`.
 pub fn link<'s>(scope: &mut v8::PinScope<'s, '_>, function: &Arc<Function>) -> Option<v8::Local<'s, v8::Module>> {
-    GRAPH.with_borrow_mut(|graph| graph.function = Some(function.clone()));
+    set_function(function);
     let entry = &function.spec.entry;
     if !function.spec.modules.contains_key(entry) {
         throw(scope, "Runtime.ImportModuleError", &format!("Cannot find the entry module {entry}"));
@@ -123,6 +163,17 @@ fn join(specifier: &str, referrer: &str) -> Option<String> {
 /// The deployment's path for an import, or an exception that says what is wrong (R77).
 fn locate(scope: &mut v8::PinScope<'_, '_>, specifier: &str, referrer: &str) -> Option<String> {
     const ERROR: &str = "Runtime.ImportModuleError";
+    if specifier == REQUIRE {
+        return Some(REQUIRE.to_owned());
+    }
+    if let Some(name) = specifier.strip_prefix(NODE) {
+        if crate::ext::is_node_module(name) {
+            return Some(specifier.to_owned());
+        }
+        let message = format!("Cannot import '{specifier}' from {referrer}: functions do not have that module of Node");
+        throw(scope, ERROR, &message);
+        return None;
+    }
     let Some(path) = join(specifier, referrer) else {
         let message = format!(
             "Cannot import '{specifier}' from {referrer}: only modules of the deployment can be imported, \
@@ -131,7 +182,8 @@ fn locate(scope: &mut v8::PinScope<'_, '_>, specifier: &str, referrer: &str) -> 
         throw(scope, ERROR, &message);
         return None;
     };
-    if !GRAPH.with_borrow(|graph| graph.function.as_ref().is_some_and(|f| f.spec.modules.contains_key(&path))) {
+    let is_module = |f: &Arc<Function>| f.spec.modules.get(&path).is_some_and(|m| m.kind != ModuleKind::SourceMap);
+    if !GRAPH.with_borrow(|graph| graph.function.as_ref().is_some_and(is_module)) {
         throw(scope, ERROR, &format!("Cannot find module '{specifier}' imported from {referrer}"));
         return None;
     }
@@ -204,10 +256,20 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
     if let Some(known) = GRAPH.with_borrow(|graph| graph.modules.get(path).cloned()) {
         return Some(v8::Local::new(scope, known));
     }
-    let function = GRAPH.with_borrow(|graph| graph.function.clone())?;
+    if path == REQUIRE || path.starts_with(NODE) {
+        let exports = node_exports(scope, path)?;
+        let mut names = export_names(scope, exports)?;
+        names.push(v8::String::new(scope, "default")?);
+        let name = v8::String::new(scope, path)?;
+        let module = v8::Module::create_synthetic_module(scope, name, &names, evaluate_node);
+        return Some(remember(scope, path, module));
+    }
+    let function = function()?;
     let source = function.spec.modules.get(path)?;
     let name = v8::String::new(scope, &format!("{SCHEME}{path}"))?;
     let module = match source.kind {
+        // `locate` finds none.
+        ModuleKind::SourceMap => return None,
         ModuleKind::JavaScript => {
             let text = match function.sources.get(path) {
                 Some(external) => v8::String::new_from_onebyte_const(scope, external)?,
@@ -226,13 +288,67 @@ fn compile<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local
             v8::Module::create_synthetic_module(scope, name, &[default], evaluate_json)
         }
     };
+    Some(remember(scope, path, module))
+}
+
+fn remember<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    path: &str,
+    module: v8::Local<'s, v8::Module>,
+) -> v8::Local<'s, v8::Module> {
     let handle = v8::Global::new(scope, module);
     GRAPH.with_borrow_mut(|graph| {
         let hash = module.get_identity_hash().get();
         graph.paths.entry(hash).or_default().push((handle.clone(), path.to_owned()));
         graph.modules.insert(path.to_owned(), handle);
     });
-    Some(module)
+    module
+}
+
+/// What one of Node's modules exports; it is compiled at its first import.
+fn node_exports<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local<'s, v8::Object>> {
+    let hooks = GRAPH.with_borrow(|graph| graph.hooks.clone())?;
+    let hooks = v8::Local::new(scope, hooks);
+    let key = v8::String::new(scope, "node")?;
+    let make = v8::Local::<v8::Function>::try_from(hooks.get(scope, key.into())?).ok()?;
+    let name = v8::String::new(scope, path)?;
+    v8::Local::<v8::Object>::try_from(make.call(scope, hooks.into(), &[name.into()])?).ok()
+}
+
+/// The names of an object's own properties that a program can see.
+fn export_names<'s>(
+    scope: &mut v8::PinScope<'s, '_>,
+    exports: v8::Local<'s, v8::Object>,
+) -> Option<Vec<v8::Local<'s, v8::String>>> {
+    let arguments = v8::GetPropertyNamesArgs {
+        mode: v8::KeyCollectionMode::OwnOnly,
+        property_filter: v8::PropertyFilter::ONLY_ENUMERABLE | v8::PropertyFilter::SKIP_SYMBOLS,
+        index_filter: v8::IndexFilter::SkipIndices,
+        key_conversion: v8::KeyConversionMode::ConvertToString,
+    };
+    let names = exports.get_own_property_names(scope, arguments)?;
+    let name = |at| v8::Local::<v8::String>::try_from(names.get_index(scope, at)?).ok();
+    (0..names.length()).map(name).collect()
+}
+
+fn evaluate_node<'s>(
+    context: v8::Local<'s, v8::Context>,
+    module: v8::Local<'s, v8::Module>,
+) -> Option<v8::Local<'s, v8::Value>> {
+    // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
+    v8::callback_scope!(unsafe scope, context);
+    let path = path_of(scope, module)?;
+    let exports = node_exports(scope, &path)?;
+    for name in export_names(scope, exports)? {
+        let value = exports.get(scope, name.into())?;
+        module.set_synthetic_module_export(scope, name, value)?;
+    }
+    let default = v8::String::new(scope, "default")?;
+    module.set_synthetic_module_export(scope, default, exports.into())?;
+    let resolver = v8::PromiseResolver::new(scope)?;
+    let nothing = v8::undefined(scope);
+    resolver.resolve(scope, nothing.into());
+    Some(resolver.get_promise(scope).into())
 }
 
 /// Compiles, from the code cache where there is one. V8 ignores a cache that does not fit; whether

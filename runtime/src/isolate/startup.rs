@@ -1,10 +1,10 @@
 //! Start-up: a function's modules evaluated and its handler taken.
 
 use super::detail::detail_of;
-use super::{Failure, Handles, Stop, hook, modules};
+use super::{Catching, Failure, Handles, Kind, Stop, hook, modules};
 use crate::function::Function;
 use deno_core::{JsRuntime, v8};
-use isle_wire::{FailureDetail, FunctionSpec, Outcome};
+use isle_wire::{FailureDetail, FunctionKind, FunctionSpec, Outcome};
 use std::sync::Arc;
 
 pub(super) fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
@@ -76,6 +76,7 @@ pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
     .to_string()
 }
 
+/// Takes the function that the module exports: `handler`, or else a fetch handler (R76).
 pub(super) fn adopt(
     runtime: &mut JsRuntime,
     handles: &Handles,
@@ -83,7 +84,7 @@ pub(super) fn adopt(
     with_env: bool,
     module: &v8::Global<v8::Module>,
     promise: &v8::Global<v8::Promise>,
-) -> Result<(), Failure> {
+) -> Result<Kind, Failure> {
     deno_core::scope!(scope, runtime);
     v8::tc_scope!(let scope, scope);
     let promise = v8::Local::new(scope, promise);
@@ -92,30 +93,55 @@ pub(super) fn adopt(
         let detail = startup_detail(modules::take_refusal().unwrap_or_else(|| detail_of(scope, error)), spec);
         return Err(Failure { outcome: Outcome::StartupFailed, detail });
     }
-    let not_found = |message: String| {
-        let mut failure = Failure::new(Outcome::StartupFailed, "Runtime.HandlerNotFound", message);
-        failure.detail.file = Some(spec.entry.clone());
-        failure
-    };
     let module = v8::Local::new(scope, module);
+    let namespace = v8::Local::<v8::Object>::try_from(module.get_module_namespace()).ok();
     // R75: an export, or with dots a property of one.
     let path = spec.contract.handler_path();
     let mut names = path.split('.');
-    let handler = names.try_fold(module.get_module_namespace(), |holder, name| {
-        let key = v8::String::new(scope, name)?;
-        v8::Local::<v8::Object>::try_from(holder).ok()?.get(scope, key.into())
+    let handler = namespace.filter(|_| spec.kind != FunctionKind::Fetch).and_then(|namespace| {
+        names.try_fold(namespace.into(), |holder: v8::Local<'_, v8::Value>, name| {
+            let key = v8::String::new(scope, name)?;
+            v8::Local::<v8::Object>::try_from(holder).ok()?.get(scope, key.into())
+        })
     });
-    let Some(handler) = handler.filter(|handler| !handler.is_undefined()) else {
-        return Err(not_found(format!("{} exports no `{path}`", spec.entry)));
-    };
-    if !handler.is_function() {
-        return Err(not_found(format!("`{path}` of {} is not a function", spec.entry)));
+    let handler = handler.filter(|handler| !handler.is_undefined());
+    // Who names the handler means it.
+    let named = spec.kind == FunctionKind::Handler || !spec.contract.handler.is_empty();
+    if handler.is_none() && named && spec.kind != FunctionKind::Fetch {
+        return Err(not_found(spec, format!("{} exports no `{path}`", spec.entry)));
     }
+    if handler.is_some_and(|handler| !handler.is_function()) {
+        return Err(not_found(spec, format!("`{path}` of {} is not a function", spec.entry)));
+    }
+    let (hook_name, exported) = match (handler, namespace) {
+        (Some(handler), _) => ("adopt", handler),
+        (None, Some(namespace)) => ("adoptFetch", namespace.into()),
+        (None, None) => return Err(not_found(spec, format!("{} has no exports", spec.entry))),
+    };
     let fixed = fixed_context(spec, with_env);
     let hooks = v8::Local::new(scope, &handles.hooks);
     let adopted = v8::String::new(scope, &fixed).and_then(|fixed| {
-        let adopt = hook(scope, hooks, "adopt")?;
-        adopt.call(scope, hooks.into(), &[handler, fixed.into()])
+        let adopt = hook(scope, hooks, hook_name)?;
+        adopt.call(scope, hooks.into(), &[exported, fixed.into()])
     });
-    adopted.map(|_| ()).ok_or_else(|| not_found(format!("{}: `{path}` could not be taken", spec.entry)))
+    match adopted.map(|kind| kind.to_rust_string_lossy(scope)).as_deref() {
+        Some("fetch") => Ok(Kind::Fetch),
+        Some("streamed") => Ok(Kind::Streamed),
+        Some(_) => Ok(Kind::Handler),
+        None => Err(not_found(spec, format!("{} {}", spec.entry, why(scope)))),
+    }
+}
+
+fn not_found(spec: &FunctionSpec, message: String) -> Failure {
+    let mut failure = Failure::new(Outcome::StartupFailed, "Runtime.HandlerNotFound", message);
+    failure.detail.file = Some(spec.entry.clone());
+    failure
+}
+
+/// What the entry module is or does that it cannot serve.
+fn why(scope: &mut Catching<'_, '_, '_, '_>) -> String {
+    match scope.exception() {
+        Some(exception) if !scope.has_terminated() => detail_of(scope, exception).message,
+        _ => "has exports that cannot be read".to_owned(),
+    }
 }

@@ -78,6 +78,8 @@ pub fn source_digest(spec: &FunctionSpec) -> String {
         digest.update(bytes);
     };
     field(spec.entry.as_bytes());
+    // Which of the exports it was taken for is in a snapshot.
+    field(spec.kind.as_str().as_bytes());
     for (path, module) in &spec.modules {
         field(path.as_bytes());
         field(module.text.as_bytes());

@@ -17,9 +17,10 @@ use crate::ext::ConsoleSink;
 use crate::function::Function;
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
+use crate::handler::fetch::{self, FetchBody, FetchInput};
 use crate::handler::response::Reply;
 use crate::isolate::{
-    Built, Call, Called, Control, Failure, Isolate, WarmUp, build_snapshot, guard, map_snapshot, platform,
+    Built, Call, Called, Control, Failure, Isolate, Kind, WarmUp, build_snapshot, guard, map_snapshot, platform,
     thread_cpu_ns,
 };
 use isle_wire::{BuildOrder, BuildReport, ConsoleLevel, FailureDetail, Outcome, StartKind, StartWish};
@@ -190,6 +191,10 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     }
     if unsuited.is_some() {
         report.snapshot_refused = unsuited;
+        return Ok(report);
+    }
+    if answers.iter().any(|answer| answer == STREAMED) {
+        report.snapshot_refused = Some("a response that is streamed cannot be compared whole".to_owned());
         return Ok(report);
     }
     if !agree {
@@ -390,6 +395,8 @@ fn call(
     let limits = &order.spec.limits;
     let budget_ns = u64::from(limits.handler_cpu_ms.min(WARM_UP_CPU_MS)) * 1_000_000;
     let expects = Expects::of(&order.spec);
+    let head = (isolate.kind() == Kind::Fetch).then(|| fetch::head_of_event(event));
+    let fetch = head.as_ref().map(|head| FetchInput { head, body: FetchBody::None });
     let call = Call {
         invocation: 1,
         event,
@@ -399,12 +406,16 @@ fn call(
         budget_ns,
         expects,
         client_context: None,
+        fetch: fetch.as_ref(),
         follows: false,
     };
     let beyond = || Err("the warm-up call needs more than its limits".to_owned());
     let called = isolate.call(&call);
     if called.stop.is_some() {
         return beyond();
+    }
+    if isolate.kind() == Kind::Streamed {
+        return Ok(STREAMED.to_owned());
     }
     let result = match called.result {
         Called::Ended(result) => result,
@@ -435,8 +446,10 @@ fn call(
             settled.result
         }
     };
+    let streams = result.is_ok() && isolate.follow().stream;
     match &result {
         Err(failure) if failure.outcome == Outcome::HeapExceeded => beyond(),
+        _ if streams => Ok(STREAMED.to_owned()),
         result => Ok(describe(result)),
     }
 }
@@ -449,6 +462,9 @@ fn call_all(
 ) -> Result<Vec<String>, String> {
     events(order).iter().map(|event| call(isolate, executor, order, event)).collect()
 }
+
+/// What stands for an answer that nobody reads to its end here.
+const STREAMED: &str = "(streamed)";
 
 /// A whole answer as text: what is compared.
 fn describe(result: &Result<Reply, Failure>) -> String {

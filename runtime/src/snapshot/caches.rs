@@ -49,6 +49,7 @@ pub fn build(base: &Path) -> Result<(), BuildError> {
     let mut isolate = Isolate::new(blob, 256 << 20, Box::new(Nobody));
     ext::record();
     executor.block_on(isolate.exercise(ext::EXERCISE_LAZY)).map_err(BuildError::Script)?;
+    isolate.exercise_exchange();
     let caches = isolate.platform_caches();
     let bytes = artifact::encode(&name_of(base), SOURCE, &caches, None)
         .map_err(|error| BuildError::Script(error.to_string()))?;

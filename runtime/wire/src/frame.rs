@@ -54,8 +54,10 @@ pub enum Frame {
     Credit { id: u32, bytes: u32 },
     /// Gateway → cell: nobody waits for this invocation any more. Also: the request body broke off.
     Cancel { id: u32 },
-    /// Cell → gateway: the invocation's end, with its response.
+    /// Cell → gateway: the invocation's end, with its response; of a streamed one, its head.
     Response { id: u32, response: ResponseFrame },
+    /// Cell → gateway: the end of an invocation whose response was streamed. Ends its body, too.
+    End { id: u32, end: End },
     /// Cell → gateway: a line of a function's console.
     Console(Console),
     /// Gateway → cell: are you there?
@@ -127,6 +129,11 @@ pub struct ResponseFrame {
     pub detail: Bytes,
     /// Whether more body follows in [`Frame::Body`].
     pub body_follows: bool,
+    /// Whether the invocation goes on: its body is still being made, and [`Frame::End`] ends it.
+    pub streamed: bool,
+    /// Whether the function is known to take its requests' bodies whole. The gateway need not ask
+    /// a cell about the next one that is too large.
+    pub takes_whole: bool,
     /// The body, or its first piece.
     pub body: Bytes,
 }
@@ -142,9 +149,22 @@ impl ResponseFrame {
             headers: Vec::new(),
             detail,
             body_follows: false,
+            streamed: false,
+            takes_whole: false,
             body: Bytes::new(),
         }
     }
+}
+
+/// How a streamed response ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct End {
+    /// [`Outcome::Ok`]: the body is whole. Otherwise it is cut off here.
+    pub outcome: Outcome,
+    /// Where the time went, in all.
+    pub timing: Timing,
+    /// [`crate::FailureDetail`] as JSON, when it failed.
+    pub detail: Bytes,
 }
 
 /// How loud a console line is.
@@ -190,6 +210,8 @@ pub struct Console {
     pub version: u32,
     /// The invocation it belongs to; 0 when it was written during start-up or by nobody's turn.
     pub invocation: u32,
+    /// The id of its request, when the gateway may have forgotten the invocation; empty otherwise.
+    pub request_id: Bytes,
     /// How loud.
     pub level: ConsoleLevel,
     /// The text, without a line end.
@@ -214,9 +236,12 @@ mod kind {
     pub const STATS: u8 = 15;
     pub const EVICT: u8 = 16;
     pub const UNFIT: u8 = 17;
+    pub const END: u8 = 18;
 }
 
 const FLAG_MORE: u8 = 1;
+const FLAG_STREAMED: u8 = 2;
+const FLAG_WHOLE: u8 = 4;
 
 /// Writes a frame's header, lets `fill` write the payload, and sets the length.
 fn put(out: &mut BytesMut, kind: u8, flags: u8, id: u32, fill: impl FnOnce(&mut BytesMut)) {
@@ -249,14 +274,18 @@ impl Frame {
                 Writer(b).u8(reply.outcome as u8).u32(reply.cpu_us).rest(&reply.detail);
             }),
             Frame::Invoke { id, invoke } => Self::encode_invoke(*id, invoke, out),
-            Frame::Body { id, last, data } => {
-                put(out, kind::BODY, if *last { 0 } else { FLAG_MORE }, *id, |b| b.put_slice(data));
-            }
+            Frame::Body { id, last, data } => Self::encode_body(*id, *last, data, out),
             Frame::Credit { id, bytes } => put(out, kind::CREDIT, 0, *id, |b| b.put_u32_le(*bytes)),
             Frame::Cancel { id } => put(out, kind::CANCEL, 0, *id, |_| ()),
             Frame::Response { id, response } => Self::encode_response(*id, response, out),
+            Frame::End { id, end } => put(out, kind::END, 0, *id, |b| {
+                let mut w = Writer(b);
+                w.u8(end.outcome as u8);
+                put_timing(&mut w, &end.timing);
+                w.rest(&end.detail);
+            }),
             Frame::Console(line) => put(out, kind::CONSOLE, 0, line.invocation, |b| {
-                Writer(b).u32(line.version).u8(line.level as u8).rest(line.text.as_bytes());
+                Writer(b).u32(line.version).u8(line.level as u8).bytes(&line.request_id).rest(line.text.as_bytes());
             }),
             Frame::Ping(number) => put(out, kind::PING, 0, *number, |_| ()),
             Frame::Pong(number) => put(out, kind::PONG, 0, *number, |_| ()),
@@ -293,14 +322,21 @@ impl Frame {
         });
     }
 
+    /// Appends a `Body` frame without building a [`Frame`] first.
+    pub fn encode_body(id: u32, last: bool, data: &[u8], out: &mut BytesMut) {
+        put(out, kind::BODY, if last { 0 } else { FLAG_MORE }, id, |b| b.put_slice(data));
+    }
+
     /// Appends a `Response` frame without building a [`Frame`] first.
     pub fn encode_response(id: u32, response: &ResponseFrame, out: &mut BytesMut) {
-        let flags = if response.body_follows { FLAG_MORE } else { 0 };
+        let flag = |is: bool, flag| if is { flag } else { 0 };
+        let flags = flag(response.body_follows, FLAG_MORE)
+            | flag(response.streamed, FLAG_STREAMED)
+            | flag(response.takes_whole, FLAG_WHOLE);
         put(out, kind::RESPONSE, flags, id, |b| {
             let mut w = Writer(b);
             w.u8(response.outcome as u8).u8(response.start as u8).u32(u32::from(response.status));
-            let t = &response.timing;
-            w.u32(t.queue_us).u32(t.start_us).u32(t.run_us).u32(t.cpu_us);
+            put_timing(&mut w, &response.timing);
             w.u32(response.headers.len() as u32);
             for (name, value) in &response.headers {
                 w.bytes(name).bytes(value);
@@ -340,8 +376,9 @@ impl Frame {
             kind::CONSOLE => {
                 let version = r.u32("version")?;
                 let level = ConsoleLevel::from_wire(r.u8("level")?).ok_or(WireError::Invalid("level"))?;
+                let request_id = r.bytes("request id")?;
                 let text = String::from_utf8_lossy(&r.rest()).into_owned();
-                Frame::Console(Console { version, invocation: id, level, text })
+                Frame::Console(Console { version, invocation: id, request_id, level, text })
             }
             kind::PING => Frame::Ping(id),
             kind::PONG => Frame::Pong(id),
@@ -349,6 +386,11 @@ impl Frame {
             kind::EVICT => Frame::Evict { version: id },
             kind if fetch::kind::ALL.contains(&kind) => {
                 Frame::Fetch { id, frame: FetchFrame::take(kind, flags & FLAG_MORE != 0, r)? }
+            }
+            kind::END => {
+                let outcome = take_outcome(&mut r)?;
+                let timing = take_timing(&mut r)?;
+                Frame::End { id, end: End { outcome, timing, detail: r.rest() } }
             }
             _ => return Err(WireError::Invalid("kind")),
         })
@@ -358,12 +400,7 @@ impl Frame {
         let outcome = take_outcome(&mut r)?;
         let start = StartKind::from_wire(r.u8("start")?).ok_or(WireError::Invalid("start"))?;
         let status = u16::try_from(r.u32("status")?).map_err(|_| WireError::Invalid("status"))?;
-        let timing = Timing {
-            queue_us: r.u32("queue")?,
-            start_us: r.u32("start time")?,
-            run_us: r.u32("run")?,
-            cpu_us: r.u32("cpu")?,
-        };
+        let timing = take_timing(&mut r)?;
         let count = r.u32("header count")? as usize;
         if count > r.0.len() / 8 {
             return Err(WireError::Truncated("headers"));
@@ -373,11 +410,33 @@ impl Frame {
             headers.push((r.bytes("header name")?, r.bytes("header value")?));
         }
         let detail = r.bytes("detail")?;
-        let body_follows = flags & FLAG_MORE != 0;
-        let body = r.rest();
-        let response = ResponseFrame { outcome, start, timing, status, headers, detail, body_follows, body };
+        let response = ResponseFrame {
+            outcome,
+            start,
+            timing,
+            status,
+            headers,
+            detail,
+            body_follows: flags & FLAG_MORE != 0,
+            streamed: flags & FLAG_STREAMED != 0,
+            takes_whole: flags & FLAG_WHOLE != 0,
+            body: r.rest(),
+        };
         Ok(Frame::Response { id, response })
     }
+}
+
+fn put_timing(w: &mut Writer<'_>, timing: &Timing) {
+    w.u32(timing.queue_us).u32(timing.start_us).u32(timing.run_us).u32(timing.cpu_us);
+}
+
+fn take_timing(r: &mut Reader) -> Result<Timing, WireError> {
+    Ok(Timing {
+        queue_us: r.u32("queue")?,
+        start_us: r.u32("start time")?,
+        run_us: r.u32("run")?,
+        cpu_us: r.u32("cpu")?,
+    })
 }
 
 fn take_outcome(r: &mut Reader) -> Result<Outcome, WireError> {

@@ -14,6 +14,9 @@ pub enum ModuleKind {
     JavaScript,
     /// A JSON module; needs `with { type: "json" }` at the import.
     Json,
+    /// The source map of the module that is named like it, without `.map`. No module: nothing can
+    /// import it.
+    SourceMap,
 }
 
 impl ModuleKind {
@@ -23,6 +26,14 @@ impl ModuleKind {
             "js" | "mjs" => Some(ModuleKind::JavaScript),
             "json" => Some(ModuleKind::Json),
             _ => None,
+        }
+    }
+
+    /// The kind of a file of a deployment: a module's, or a source map beside one.
+    pub fn of_deployed(path: &str) -> Option<ModuleKind> {
+        match path.strip_suffix(".map").and_then(ModuleKind::of_path) {
+            Some(ModuleKind::JavaScript) => Some(ModuleKind::SourceMap),
+            _ => ModuleKind::of_path(path),
         }
     }
 }
@@ -36,6 +47,39 @@ pub struct ModuleSource {
     pub text: String,
 }
 
+/// What an entry module's exports are taken for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FunctionKind {
+    /// Whatever the module exports at load; `handler` where there are both.
+    #[default]
+    Auto,
+    /// `export const handler`, with an event.
+    Handler,
+    /// A default export or one per method, with a `Request`.
+    Fetch,
+}
+
+impl FunctionKind {
+    /// The word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            FunctionKind::Auto => "auto",
+            FunctionKind::Handler => "handler",
+            FunctionKind::Fetch => "fetch",
+        }
+    }
+
+    /// The kind of this name in a manifest.
+    pub fn of_name(name: &str) -> Option<FunctionKind> {
+        match name {
+            "handler" => Some(FunctionKind::Handler),
+            "fetch" => Some(FunctionKind::Fetch),
+            _ => None,
+        }
+    }
+}
+
 /// Everything a cell needs to run one function version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FunctionSpec {
@@ -47,14 +91,19 @@ pub struct FunctionSpec {
     pub function: String,
     /// The deployment's id: the version that `context.functionVersion` shows.
     pub deployment: String,
-    /// Path of the module that exports `handler`, relative to the deployment's root.
+    /// Path of the module that exports the function, relative to the deployment's root.
     pub entry: String,
+    /// Which of the module's exports is the function.
+    #[serde(default)]
+    pub kind: FunctionKind,
     /// The deployment's modules by path.
     pub modules: BTreeMap<String, ModuleSource>,
     /// Variables for `process.env`-like access; never part of any snapshot.
     pub env: BTreeMap<String, String>,
     /// Its limits.
     pub limits: Limits,
+    /// Whether it may make code from strings: `eval`, `new Function`.
+    pub code_generation: bool,
     /// How its handler is found and spoken to.
     #[serde(default, skip_serializing_if = "Contract::is_default")]
     pub contract: Contract,

@@ -30,10 +30,12 @@ pub use codec::{Reader, WireError, Writer};
 pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
 pub use fetch::{BODY_BYTES_UNKNOWN, FetchFrame, FetchRequest, FetchResponse};
 pub use frame::{
-    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, FRAME_BYTES_MAX, Frame, Invoke, LoadReply, ResponseFrame,
-    Timing, WINDOW_BYTES,
+    BODY_CHUNK_BYTES_MAX, Console, ConsoleLevel, Decoder, End, FRAME_BYTES_MAX, Frame, Invoke, LoadReply,
+    ResponseFrame, Timing, WINDOW_BYTES,
 };
-pub use function::{CellConfig, CellStats, FailureDetail, FunctionSpec, ModuleKind, ModuleSource, VersionStats};
+pub use function::{
+    CellConfig, CellStats, FailureDetail, FunctionKind, FunctionSpec, ModuleKind, ModuleSource, VersionStats,
+};
 pub use limits::{LimitError, Limits};
 pub use outcome::{Outcome, StartKind};
 pub use request::RequestHead;

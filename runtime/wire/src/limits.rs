@@ -12,7 +12,8 @@ pub struct Limits {
     /// CPU time of one invocation on its isolate's thread, in ms. 200 ms: a page rendered by
     /// react-dom/server takes 10; more is a loop or a job for another place.
     pub handler_cpu_ms: u32,
-    /// Time from admission to the response, in ms. 30 s: what API Gateway allows.
+    /// Time from admission to the response, in ms; of a streamed one, to its head. 30 s: what API
+    /// Gateway allows.
     pub wall_ms: u32,
     /// V8 heap, ArrayBuffers and WebAssembly memory of one isolate together, in MiB. 128: what
     /// edge hosts customarily give.
@@ -21,6 +22,18 @@ pub struct Limits {
     pub request_body_bytes_max: u32,
     /// Response body, in bytes, while it is buffered. 6 MiB: Lambda's payload limit.
     pub response_body_bytes_max: u32,
+    /// A streamed request or response body, in MiB; 0: no limit. None: it takes no memory.
+    pub stream_mb_max: u32,
+    /// From a streamed response's head to its end, in ms. 15 min: what Lambda allows.
+    pub stream_wall_ms: u32,
+    /// How long a streamed response may stand still, in ms: nothing written, or nothing taken. 5
+    /// min: what API Gateway allows.
+    pub stream_idle_ms: u32,
+    /// What `ctx.waitUntil` was given may take after the response's end, in ms. 30 s: as the hosts
+    /// that `ctx` comes from.
+    pub wait_until_ms: u32,
+    /// CPU time of the same, in ms. 200 ms: as much as the handler.
+    pub wait_until_cpu_ms: u32,
     /// Invocations of the function at one time on this node, those that wait included. 256: with
     /// the default body limits a cell that holds them all stays below its memory limit.
     pub concurrency: u32,
@@ -52,6 +65,11 @@ impl Default for Limits {
             heap_mb: 128,
             request_body_bytes_max: 6 << 20,
             response_body_bytes_max: 6 << 20,
+            stream_mb_max: 0,
+            stream_wall_ms: 900_000,
+            stream_idle_ms: 300_000,
+            wait_until_ms: 30_000,
+            wait_until_cpu_ms: 200,
             concurrency: 256,
             isolates_max: 4,
             log_bytes_max: 64 << 10,
@@ -85,7 +103,7 @@ impl std::fmt::Display for LimitError {
 impl std::error::Error for LimitError {}
 
 impl Limits {
-    fn fields(&self) -> [(&'static str, u32, u32, u32); 13] {
+    fn fields(&self) -> [(&'static str, u32, u32, u32); 18] {
         [
             ("startup_cpu_ms", self.startup_cpu_ms, 1, 60_000),
             ("handler_cpu_ms", self.handler_cpu_ms, 1, 60_000),
@@ -93,6 +111,11 @@ impl Limits {
             ("heap_mb", self.heap_mb, 8, 2_048),
             ("request_body_bytes_max", self.request_body_bytes_max, 0, 256 << 20),
             ("response_body_bytes_max", self.response_body_bytes_max, 0, 256 << 20),
+            (STREAM_MB_MAX, self.stream_mb_max, 0, 1 << 20),
+            ("stream_wall_ms", self.stream_wall_ms, 1, 86_400_000),
+            ("stream_idle_ms", self.stream_idle_ms, 1, 86_400_000),
+            ("wait_until_ms", self.wait_until_ms, 0, 900_000),
+            ("wait_until_cpu_ms", self.wait_until_cpu_ms, 1, 60_000),
             ("concurrency", self.concurrency, 1, 4_096),
             ("isolates_max", self.isolates_max, 1, 64),
             ("log_bytes_max", self.log_bytes_max, 0, 16 << 20),
@@ -122,13 +145,29 @@ impl Limits {
     /// The first field above the cap's.
     pub fn capped_by(&self, cap: &Limits) -> Result<(), LimitError> {
         for ((field, given, min, _), (_, max, _, _)) in self.fields().into_iter().zip(cap.fields()) {
-            if given > max {
+            if Self::lesser(field, given, max) != given {
                 return Err(LimitError { field, given, min, max });
             }
         }
         Ok(())
     }
+
+    /// The stricter of two values of a field: the smaller one, unless 0 stands for no limit.
+    pub fn lesser(field: &str, one: u32, other: u32) -> u32 {
+        match (one, other) {
+            (0, other) if field == STREAM_MB_MAX => other,
+            (one, 0) if field == STREAM_MB_MAX => one,
+            (one, other) => one.min(other),
+        }
+    }
+
+    /// Bytes of a body that may be streamed.
+    pub fn stream_bytes_max(&self) -> u64 {
+        if self.stream_mb_max == 0 { u64::MAX } else { u64::from(self.stream_mb_max) << 20 }
+    }
 }
+
+const STREAM_MB_MAX: &str = "stream_mb_max";
 
 #[cfg(test)]
 mod tests {
@@ -146,5 +185,8 @@ mod tests {
         let wants = Limits { wall_ms: 60_000, ..Limits::default() };
         assert_eq!(wants.capped_by(&Limits::default()).unwrap_err().field, "wall_ms");
         assert_eq!(Limits::default().capped_by(&wants), Ok(()));
+        let capped = Limits { stream_mb_max: 5, ..Limits::default() };
+        assert_eq!(capped.capped_by(&Limits::default()), Ok(()));
+        assert_eq!(Limits::default().capped_by(&capped).unwrap_err().field, "stream_mb_max");
     }
 }

@@ -74,6 +74,10 @@ impl Link {
                 let waker = lock(&self.slots).body(id, last, &data)?;
                 waker.into_iter().for_each(std::task::Waker::wake);
             }
+            Frame::End { id, end } => {
+                let wakers = lock(&self.slots).end(id, end)?;
+                wakers.into_iter().flatten().for_each(std::task::Waker::wake);
+            }
             Frame::Credit { id, bytes } => {
                 let waker = lock(&self.slots).credit(id, bytes);
                 waker.into_iter().for_each(std::task::Waker::wake);
@@ -83,9 +87,12 @@ impl Link {
                     return Ok(());
                 }
                 let function = self.function(line.version);
-                let request_id = lock(&self.slots).request_id(line.invocation).cloned();
+                let known = lock(&self.slots).request_id(line.invocation).cloned();
                 if let Some(function) = function {
-                    let request_id = request_id.unwrap_or_default();
+                    // What a cell says is not believed further than it is well formed.
+                    let told = line.request_id;
+                    let well_formed = told.len() <= 64 && told.iter().all(u8::is_ascii_alphanumeric);
+                    let request_id = known.unwrap_or(if well_formed { told } else { Default::default() });
                     self.console.line(&function.spec, &request_id, line.level, line.text);
                 }
             }

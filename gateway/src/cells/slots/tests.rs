@@ -93,7 +93,7 @@ fn what_arrived_before_the_cell_died_is_read_before_its_end_is_missed() {
     slots.lose_all();
     assert!(matches!(slots.poll_response(whole, Waker::noop()), Poll::Ready(Ok(_))));
     assert!(matches!(slots.poll_response(broken, Waker::noop()), Poll::Ready(Ok(_))));
-    assert_eq!(slots.poll_body(broken, Waker::noop()), Poll::Ready(Ok(Some(Bytes::from_static(b"half")))));
+    assert_eq!(slots.poll_body(broken, Waker::noop()), Poll::Ready(Ok(Piece::Bytes(Bytes::from_static(b"half")))));
     assert_eq!(slots.poll_body(broken, Waker::noop()), Poll::Ready(Err(Miss::Gone)));
     assert_eq!(slots.poll_response(waiting, Waker::noop()), Poll::Ready(Err(Miss::Gone)));
     assert_eq!((slots.used(), slots.insert(Bytes::new(), 0)), (0, Err(NoSlot::Closed)));
@@ -155,7 +155,7 @@ proptest! {
                 },
                 Step::Read(at) => if let Some(id) = pick(&held, at)
                     && !unanswered.contains_key(&id)
-                    && !matches!(slots.poll_body(id, Waker::noop()), Poll::Ready(Ok(Some(_))) | Poll::Pending)
+                    && !matches!(slots.poll_body(id, Waker::noop()), Poll::Ready(Ok(Piece::Bytes(_))) | Poll::Pending)
                 {
                     held.retain(|other| *other != id);
                 },

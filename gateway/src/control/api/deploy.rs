@@ -115,7 +115,7 @@ impl<P: Plane> Inner<P> {
             return Ok(reply);
         }
         let (this, owner, name, version) = (self.clone(), tenant.clone(), app.clone(), id.clone());
-        let draft = move || bundle.into_drafts(&owner, &name, &version, &this.settings.caps).map(|d| this.key(d));
+        let draft = move || bundle.into_drafts(&owner, &name, &version, this.settings.allowed()).map(|d| this.key(d));
         let keyed = tokio::task::spawn_blocking(draft).await.map_err(|error| ApiError::internal(&error))?;
         let keyed = Arc::new(keyed.map_err(|error| ApiError::too_large(error.to_string()))?);
         let mut plans = self.known_plans(&keyed).await?;

@@ -64,7 +64,7 @@ impl<P: Plane> Inner<P> {
         let work = move || {
             let bundle = Bundle::decode(&content).map_err(|error| error.to_string())?;
             drop(content);
-            let drafts = bundle.into_drafts(&tenant, &app, &id, &this.settings.caps);
+            let drafts = bundle.into_drafts(&tenant, &app, &id, this.settings.allowed());
             drafts.map(|drafts| this.key(drafts)).map_err(|error| error.to_string())
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| error.to_string())?

@@ -50,6 +50,8 @@ fn response() -> impl Strategy<Value = ResponseFrame> {
             headers,
             detail,
             body_follows,
+            streamed: body_follows && status % 2 == 0,
+            takes_whole: status % 3 == 0,
             body,
         })
 }
@@ -79,8 +81,12 @@ fn frame() -> impl Strategy<Value = Frame> {
         (id, id).prop_map(|(id, bytes)| Frame::Credit { id, bytes }),
         id.prop_map(|id| Frame::Cancel { id }),
         (id, response()).prop_map(|(id, response)| Frame::Response { id, response }),
-        (id, id, ".*").prop_map(|(version, invocation, text)| {
-            Frame::Console(Console { version, invocation, level: ConsoleLevel::Warn, text })
+        (id, id, blob(), ".*").prop_map(|(version, invocation, request_id, text)| {
+            Frame::Console(Console { version, invocation, request_id, level: ConsoleLevel::Warn, text })
+        }),
+        (id, 0..Outcome::ALL.len(), any::<[u32; 4]>(), blob()).prop_map(|(id, outcome, t, detail)| {
+            let timing = Timing { queue_us: t[0], start_us: t[1], run_us: t[2], cpu_us: t[3] };
+            Frame::End { id, end: End { outcome: Outcome::ALL[outcome], timing, detail } }
         }),
         id.prop_map(Frame::Ping),
         id.prop_map(Frame::Pong),

@@ -190,6 +190,7 @@ impl Node {
             data_dir: dir.path().to_owned(),
             public_base: PublicBase { scheme: "http", domain: "localhost".into(), port: Some(3000) },
             caps: Limits::default(),
+            code_generation: true,
             trust_groups: BTreeMap::from([("friends".to_string(), friends)]),
             bundle_bytes_max: 1_000,
             checks_max: 2,

@@ -1,0 +1,2 @@
+export const handler = async () => "from handler";
+export default { fetch: () => new Response("from fetch") };

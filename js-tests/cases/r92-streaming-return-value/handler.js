@@ -1,0 +1,4 @@
+export const handler = awslambda.streamifyResponse(async (event, responseStream) => {
+  responseStream.end("body");
+  return { statusCode: 404 };
+});

@@ -1,0 +1,3 @@
+export default {
+  fetch: (request) => new Response(request.body, { status: 200 }),
+};

@@ -1,0 +1,54 @@
+// What plain Node answers: each program's `main`, translated by esbuild with its packages left outside, called with the
+// events that a gateway would make of its requests, or with the requests where it exports `fetch`. Prints
+// {program: [{status, headers, body}]}.
+import { build } from "esbuild";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+
+process.env.NODE_ENV = "production";
+process.env.TZ = "UTC";
+process.env.GREETING = "hi";
+const here = new URL(".", import.meta.url).pathname;
+const names = readdirSync(here).filter((name) => existsSync(`${here}${name}/isle.toml`));
+
+const event = ({ method = "GET", path = "/", headers = {}, body }) => {
+  const [rawPath, rawQueryString = ""] = path.split("?");
+  headers = Object.fromEntries(Object.entries({ host: "program.localhost", ...headers }).map(([name, value]) => [name.toLowerCase(), value]));
+  const { cookie, ...rest } = headers;
+  const http = { method, path: rawPath, protocol: "HTTP/1.1", sourceIp: "127.0.0.1", userAgent: "" };
+  return {
+    version: "2.0", routeKey: "$default", rawPath, rawQueryString, headers: rest, ...(cookie ? { cookies: cookie.split("; ") } : {}),
+    ...(rawQueryString ? { queryStringParameters: Object.fromEntries(new URLSearchParams(rawQueryString)) } : {}),
+    requestContext: { http, domainName: "program.localhost", requestId: "r", stage: "$default" },
+    ...(body === undefined ? {} : { body }), isBase64Encoded: false,
+  };
+};
+const answer = (result) => {
+  if (result === null || typeof result !== "object" || result.statusCode === undefined) {
+    return { status: 200, headers: { "content-type": "application/json" }, body: JSON.stringify(result) };
+  }
+  const headers = Object.fromEntries(Object.entries(result.headers ?? {}).filter(([, value]) => value !== undefined).map(([name, value]) => [name.toLowerCase(), `${value}`]));
+  const body = result.isBase64Encoded ? Buffer.from(result.body, "base64").toString() : result.body ?? "";
+  return { status: result.statusCode, headers, cookies: result.cookies ?? [], body };
+};
+// What a program that exports `fetch` answers.
+const fetched = async (app, { path = "/", ...init }) => {
+  const response = await app.fetch(new Request(`http://program.localhost${path}`, init), {}, { waitUntil() {} });
+  const headers = Object.fromEntries([...response.headers].map(([name, value]) => [name.toLowerCase(), value]));
+  return { status: response.status, headers, body: await response.text() };
+};
+
+const all = {};
+for (const name of names) {
+  const entry = readdirSync(`${here}${name}`).find((file) => file.startsWith("main."));
+  const outfile = `${here}node_modules/.reference/${name}.mjs`;
+  await build({ entryPoints: [`${here}${name}/${entry}`], outfile, bundle: true, packages: "external", platform: "node", format: "esm", jsx: "automatic", logLevel: "error" });
+  const { handler, default: app } = await import(outfile);
+  const requests = existsSync(`${here}${name}/requests.json`) ? JSON.parse(readFileSync(`${here}${name}/requests.json`, "utf8")) : [{}];
+  all[name] = [];
+  for (const request of requests) {
+    const context = { awsRequestId: "r", functionName: "main", callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 1000 };
+    all[name].push(handler ? answer(await handler(event(request), context)) : await fetched(app, request));
+  }
+}
+console.log(JSON.stringify(all));
+process.exit(0);

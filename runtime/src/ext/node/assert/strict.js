@@ -1,0 +1,2 @@
+// node:assert/strict
+(() => __bootstrap.node("assert").strict)()

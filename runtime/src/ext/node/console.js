@@ -1,0 +1,2 @@
+// node:console
+(() => console)()

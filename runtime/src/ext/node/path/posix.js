@@ -1,0 +1,2 @@
+// node:path/posix
+(() => __bootstrap.node("path"))()

@@ -1,0 +1,2 @@
+// node:perf_hooks
+(() => ({ performance, Performance, PerformanceEntry, PerformanceMark, PerformanceMeasure, constants: {} }))()

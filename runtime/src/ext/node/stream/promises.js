@@ -1,0 +1,2 @@
+// node:stream/promises
+(() => __bootstrap.node("stream").promises)()

@@ -1,0 +1,2 @@
+// node:tty: there is none.
+(() => ({ isatty: () => false, ReadStream: undefined, WriteStream: undefined }))()
