@@ -11,7 +11,7 @@ target := $(or $(CARGO_TARGET_DIR),target)
 # arguments for the programs: make serve ARGS='…', make bench ARGS='--only isle --rounds 1'
 ARGS ?=
 
-.PHONY: help v8 serve test contract lint bench bench-cold bench-fleet peers bundles programs clean-data
+.PHONY: help v8 serve test contract wpt lint bench bench-cold bench-fleet peers bundles programs clean-data
 
 help: ## This list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -30,6 +30,10 @@ test: v8 programs ## Run all tests
 
 contract: v8 ## The handler contract as a table: one row a rule, with what came of it
 	@cargo test --workspace --test contract $(ARGS)
+
+wpt: v8 ## Run web-platform tests as functions of a node: make wpt WPT=<tree> [ARGS='url streams']
+	@test -d "$(WPT)/resources" || { echo 'make wpt WPT=<a tree of web-platform-tests>' >&2; exit 2; }
+	@WPT="$(abspath $(WPT))" cargo test --workspace --test wpt -- $(ARGS)
 
 lint: v8 ## Formatting and clippy, warnings denied
 	@cargo fmt --all --check

@@ -6,6 +6,8 @@
 //! writes a table of `include_bytes!`. Embedding them as V8 external strings has a second use:
 //! script text is then neither in a snapshot nor in any isolate's heap.
 
+mod patches;
+
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -43,7 +45,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
     ),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["exchange.js", "fetch.js", "lambda_stream.js"]),
+    (OWN, &["crypto.js", "exchange.js", "fetch.js", "frozen.js", "lambda_stream.js", "scope.js", "wasm_streaming.js"]),
 ];
 
 /// Node's modules, written here: `src/ext/node`.
@@ -83,6 +85,7 @@ const OWN: &str = "isle";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed=patches.rs");
     println!("cargo::rerun-if-changed=src/ext");
     let mut folders = crate_folders();
     folders.insert(OWN.to_owned(), PathBuf::from("src/ext"));
@@ -92,7 +95,7 @@ fn main() {
         let folder = folders.get(*name).unwrap_or_else(|| panic!("cargo metadata does not list crate {name}"));
         for script in *scripts {
             let file = format!("{name}-{script}");
-            std::fs::write(out.join(&file), wrap(&folder.join(script))).expect("OUT_DIR is writable");
+            std::fs::write(out.join(&file), wrap(&folder.join(script), name, script)).expect("OUT_DIR is writable");
             // By the variable, not by its value: a target folder may be moved.
             let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
             writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
@@ -103,7 +106,7 @@ fn main() {
         let file = format!("node-{}.js", module.replace('/', "-"));
         let source = Path::new("src/ext/node").join(module).with_extension("js");
         println!("cargo::rerun-if-changed={}", source.display());
-        std::fs::write(out.join(&file), wrap(&source)).expect("OUT_DIR is writable");
+        std::fs::write(out.join(&file), wrap(&source, "isle_node", module)).expect("OUT_DIR is writable");
         let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
         writeln!(table, "  (\"ext:isle_node/{module}.js\", v8::String::create_external_onebyte_const({bytes})),")
             .expect("writing to a string");
@@ -114,8 +117,14 @@ fn main() {
 
 /// Each script is one function expression; wrapped like this it is a function body that returns
 /// what the expression yields, compiled with `__bootstrap` as its parameter.
-fn wrap(path: &Path) -> String {
-    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+fn wrap(path: &Path, name: &str, script: &str) -> String {
+    let mut text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    let of_this = |patch: &&patches::Patch| patch.script.split_once('/') == Some((name, script));
+    for patch in patches::PATCHES.iter().filter(of_this) {
+        let found = text.matches(patch.find).count();
+        assert_eq!(found, patch.times, "{}: the patch of {:?} fits {found} times", patch.script, patch.find);
+        text = text.replace(patch.find, patch.put);
+    }
     let expression = text.trim_end().trim_end_matches(';');
     assert!(expression.is_ascii(), "{} is not ASCII: a one-byte external string needs it", path.display());
     format!("\"use strict\";return (\n{expression}\n);")

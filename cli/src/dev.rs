@@ -14,7 +14,7 @@ use crate::watch::Watch;
 use isle_gateway::config::NodeConfig;
 use isle_gateway::node::{Mode, Node};
 use isle_gateway::route::RouteTable;
-use isle_wire::{FailureDetail, Limits, Outcome};
+use isle_wire::{Clock, FailureDetail, Limits, Outcome};
 use screen::Screen;
 use source::{Code, Source, differences};
 use std::io::IsTerminal;
@@ -32,7 +32,7 @@ use tracing_subscriber::EnvFilter;
 pub fn run(args: DevArgs) -> Done {
     let source = Source::at(&args.path)?;
     log_trouble()?;
-    let base_snapshot = base_snapshot(&cache_folder()?)?;
+    let base_snapshot = base_snapshot(&cache_folder()?, Clock::Precise)?;
     executor()?.block_on(serve(&source, &args, base_snapshot))
 }
 
@@ -40,6 +40,7 @@ async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done 
     let mut stop = Stop::new()?;
     let mut config = NodeConfig::default();
     config.public.listen = args.listen;
+    config.cells.clock = Clock::Precise;
     let caps = config.limits.clone();
     let node = Node::start(config, own_cells()?, base_snapshot, Mode::Dev).await;
     let node = node.map_err(|error| Failure::said(error.to_string()))?;

@@ -9,6 +9,7 @@ use crate::failure::{Done, Failure, plain};
 use crate::term::line;
 use isle_gateway::config::{LogFormat, NodeConfig};
 use isle_gateway::node::{CellCommand, Mode, Node};
+use isle_wire::Clock;
 use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
@@ -31,7 +32,7 @@ pub fn run(args: ServeArgs) -> Done {
     // Tokens and tenants' code will be in it.
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&config.data_dir);
     made.map_err(|error| Failure::io("make", &config.data_dir, &error))?;
-    let base_snapshot = base_snapshot(&config.data_dir.join("cache"))?;
+    let base_snapshot = base_snapshot(&config.data_dir.join("cache"), config.cells.clock)?;
     executor()?.block_on(serve(config, base_snapshot, args.demo))
 }
 
@@ -94,8 +95,8 @@ pub fn own_cells() -> Done<CellCommand> {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn base_snapshot(cache: &Path) -> Done<PathBuf> {
-    isle_runtime::snapshot::ensure_base(cache)
+pub fn base_snapshot(cache: &Path, clock: Clock) -> Done<PathBuf> {
+    isle_runtime::snapshot::ensure_base(cache, clock)
         .map_err(|error| Failure::said(format!("cannot make the base snapshot: {error}")))
 }
 

@@ -12,7 +12,7 @@ pub use check::ConfigError;
 
 use crate::accept::Settings;
 use crate::cells::spawn::CellCommand;
-use isle_wire::{Limits, StartWish};
+use isle_wire::{Clock, Limits, StartWish};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -186,6 +186,9 @@ pub struct Cells {
     pub isolate_idle_ms: u64,
     /// See [`DEFAULT_HEARTBEAT_TIMEOUT_MS`].
     pub heartbeat_timeout_ms: u64,
+    /// What functions see of time. Coarse: no steps finer than 0.1 ms; no frozen clocks, because
+    /// programs that measure themselves would show nothing.
+    pub clock: Clock,
     /// Whether functions may make code from strings (`eval`, `new Function`). Default: yes, as
     /// packages need it (validators, templates); an app can do without by its manifest.
     pub code_generation: bool,
@@ -335,6 +338,7 @@ impl Default for Cells {
             isolates_max: DEFAULT_ISOLATES_MAX,
             isolate_idle_ms: DEFAULT_ISOLATE_IDLE_MS,
             heartbeat_timeout_ms: DEFAULT_HEARTBEAT_TIMEOUT_MS,
+            clock: Clock::Coarse,
             code_generation: true,
         }
     }

@@ -353,6 +353,7 @@ fn cell_settings(config: &NodeConfig, base_snapshot: String, mode: Mode) -> Cell
         starts_max: starts_max(),
         isolates_max: cells.isolates_max,
         isolate_idle_ms: cells.isolate_idle_ms,
+        clock: cells.clock,
         dev: mode == Mode::Dev,
     };
     CellSettings {

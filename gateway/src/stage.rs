@@ -27,6 +27,7 @@ pub(crate) fn settings() -> Settings {
         starts_max: 1,
         isolates_max: 1,
         isolate_idle_ms: 1_000,
+        clock: isle_wire::Clock::Coarse,
         dev: false,
     };
     Settings { heartbeat_timeout: Duration::from_secs(30), spare_cells_max: 1, ..Settings::new(cell) }

@@ -1,6 +1,7 @@
 //! The cell: V8 isolates, their limits, and the handler contract. No TCP in here.
 #![deny(unsafe_code)]
 
+pub mod clock;
 mod egress;
 mod ext;
 pub mod function;

@@ -25,6 +25,7 @@ mod spares;
 mod starts;
 mod version;
 
+use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
@@ -104,6 +105,7 @@ fn live() -> io::Result<()> {
     }
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
     caches::use_for(Path::new(&config.base_snapshot));
+    clock::set(config.clock);
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

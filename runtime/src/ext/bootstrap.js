@@ -6,15 +6,13 @@
 ((globalThis) => {
   "use strict";
   const { core, primordials, internals } = globalThis.__bootstrap;
-  const { op_isle_compile, op_isle_console, op_isle_node_modules, op_isle_random } = core.ops;
+  const { op_isle_compile, op_isle_console, op_isle_is_frozen, op_isle_node_modules, op_isle_random } = core.ops;
   const {
     ArrayPrototypeIncludes,
     ArrayPrototypePush,
-    DateNow,
     Error,
     JSONParse,
     JSONStringify,
-    NumberPrototypeToString,
     ObjectAssign,
     ObjectDefineProperties,
     ObjectDefineProperty,
@@ -45,6 +43,8 @@
   const loaded = new SafeMap();
   const ownCore = ObjectAssign({ __proto__: null }, core);
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
+  // Errors that nobody caught are told to the author; deno_core's way would end the isolate.
+  ownCore.reportUnhandledException = (error) => op_isle_console(`Uncaught ${describe(error)}`, 3);
   // What these make lives outside the JavaScript heap and is silently gone after a restore.
   const noted = (object, key, what) => {
     const real = object[key];
@@ -69,6 +69,14 @@
   };
   ownCore.loadExtScript = load;
   ownCore.createLazyLoader = (specifier) => () => load(specifier);
+
+  // Where the node's clocks stand still, the platform's own scripts read them, too.
+  let frozen;
+  if (op_isle_is_frozen()) {
+    frozen = load("ext:isle/frozen.js");
+    bootstrap.primordials = { __proto__: primordials, Date: frozen.Date, DateNow: frozen.now };
+  }
+  const { DateNow } = bootstrap.primordials;
 
   // --- Node's modules, for packages that were written for it ------------------------------------
 
@@ -132,16 +140,19 @@
   const timers = load(`${WEB}02_timers.js`);
   const domException = load(`${WEB}01_dom_exception.js`);
   const cryptoScript = load("ext:deno_crypto/00_crypto.js");
+  const base64 = load(`${WEB}05_base64.js`);
+  const scope = load("ext:isle/scope.js");
 
   // The platform's operations name the class of what they throw; these are made here.
   for (
     const name of [
       "DataError", "IndexSizeError", "InvalidAccessError", "InvalidCharacterError", "InvalidStateError",
-      "NotSupportedError", "OperationError", "QuotaExceededError", "SyntaxError", "TypeMismatchError",
+      "NotSupportedError", "OperationError", "SyntaxError", "TypeMismatchError",
     ]
   ) {
     core.registerErrorBuilder(`DOMException${name}`, (message) => new domException.DOMException(message, name));
   }
+  core.registerErrorBuilder("DOMExceptionQuotaExceededError", (message) => new scope.QuotaExceededError(message));
   core.registerErrorClass("Busy", class Busy extends Error {});
 
   // --- console and crypto ---------------------------------------------------------------------
@@ -166,7 +177,7 @@
       ? `${StringPrototypeSlice(text, 0, LINE_MAX - 64)}... ${text.length - LINE_MAX + 64} more characters`
       : text;
   const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(cut(text), level));
-  const consoleFacade = {};
+  const consoleFacade = scope.namespace("console", {});
   for (
     const name of [
       "log", "debug", "info", "dir", "dirxml", "warn", "error", "assert", "count", "countReset", "table", "time",
@@ -181,77 +192,9 @@
     } }[name];
   }
 
-  // Work that runs outside the isolate's thread is outside its CPU clock, so its size has a limit.
-  const ITERATIONS_MAX = 1_000_000, MODULUS_BITS_MAX = 4_096;
-  const bounded = (algorithm) => {
-    if (algorithm === null || typeof algorithm !== "object") return algorithm;
-    const copy = { ...algorithm };
-    if (copy.iterations > ITERATIONS_MAX) {
-      throw new domException.DOMException(`iterations may be ${ITERATIONS_MAX} at most`, "NotSupportedError");
-    }
-    if (copy.modulusLength > MODULUS_BITS_MAX) {
-      throw new domException.DOMException(`modulusLength may be ${MODULUS_BITS_MAX} at most`, "NotSupportedError");
-    }
-    return copy;
-  };
-  const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
-
-  // The platform's own keeps UUIDs in store, which a snapshot would hand out again and again.
-  const buildersUuid = () => {
-    const bytes = new Uint8Array(16);
-    op_isle_random(bytes);
-    bytes[6] = bytes[6] & 15 | 64;
-    bytes[8] = bytes[8] & 63 | 128;
-    let text = "";
-    for (let i = 0; i < 16; i++) {
-      if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
-      text += StringPrototypeSlice(NumberPrototypeToString(bytes[i] + 256, 16), 1);
-    }
-    return text;
-  };
-
-  const subtleFacade = { __proto__: cryptoScript.SubtleCrypto.prototype };
-  for (
-    const name of [
-      "digest", "encrypt", "decrypt", "sign", "verify", "deriveBits", "deriveKey", "importKey", "exportKey", "wrapKey",
-      "unwrapKey", "generateKey",
-    ]
-  ) {
-    ObjectDefineProperty(subtleFacade, name, {
-      __proto__: null,
-      configurable: true,
-      writable: true,
-      value: { async [name](...args) {
-        if (building) {
-          touch(`crypto.subtle.${name}`);
-          throw new domException.DOMException("not while a snapshot is made", "NotSupportedError");
-        }
-        const target = cryptoScript.crypto.subtle;
-        if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
-        return await ReflectApply(target[name], target, args);
-      } }[name],
-    });
-  }
-  const cryptoFacade = ObjectDefineProperties({ __proto__: cryptoScript.Crypto.prototype }, {
-    subtle: { __proto__: null, configurable: true, enumerable: true, get: () => subtleFacade },
-    getRandomValues: {
-      __proto__: null, configurable: true, writable: true,
-      value: { getRandomValues(array) {
-        if (!building) return cryptoScript.crypto.getRandomValues(array);
-        touch("crypto.getRandomValues");
-        op_isle_random(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
-        return array;
-      } }.getRandomValues,
-    },
-    randomUUID: {
-      __proto__: null, configurable: true, writable: true,
-      value: { randomUUID() {
-        if (!building) return cryptoScript.crypto.randomUUID();
-        touch("crypto.randomUUID");
-        return buildersUuid();
-      } }.randomUUID,
-    },
-  });
+  const cryptoParts = load("ext:isle/crypto.js");
+  cryptoParts.watchBuild(() => building, touch);
+  const cryptoFacade = cryptoParts.crypto;
 
   // --- what nobody caught ----------------------------------------------------------------------
   // It is the author's to see, not a reason to fail the other requests of the isolate.
@@ -263,17 +206,25 @@
       return "(an error that cannot be printed)";
     }
   };
-  core.setReportExceptionCallback((error) => {
-    op_isle_console(`Uncaught ${describe(error)}`, 3);
-  });
+  core.setReportExceptionCallback(event.reportException);
 
   // --- globals -----------------------------------------------------------------------------------
 
   const hidden = core.propNonEnumerable, writable = core.propWritable;
-  const lazyHidden = (name, specifier) =>
-    core.propNonEnumerableLazyLoaded((exports) => exports[name], () => load(specifier));
-  const lazyWritable = (name, specifier) =>
-    core.propWritableLazyLoaded((exports) => exports[name], () => load(specifier));
+  // Evaluated here, all of it: a lazy property would be an accessor, which programs can tell from
+  // what a platform has. What is evaluated and not called costs a snapshot next to nothing.
+  const classes = (specifier, names) => {
+    const exports = load(specifier);
+    for (let i = 0; i < names.length; i++) ObjectDefineProperty(globalThis, names[i], hidden(exports[names[i]]));
+  };
+  // What is nobody's standard and few use is made when somebody first looks.
+  const lazy = (name, specifier) => ({
+    __proto__: null,
+    get: () => load(specifier)[name],
+    set: (value) => ObjectDefineProperty(globalThis, name, hidden(value)),
+    enumerable: false,
+    configurable: true,
+  });
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
 
   // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
@@ -299,22 +250,15 @@
     AbortController: hidden(abort.AbortController),
     AbortSignal: hidden(abort.AbortSignal),
     Blob: hidden(file.Blob),
-    ByteLengthQueuingStrategy: lazyHidden("ByteLengthQueuingStrategy", STREAMS),
     CloseEvent: hidden(event.CloseEvent),
-    CompressionStream: lazyHidden("CompressionStream", COMPRESSION),
-    CountQueuingStrategy: lazyHidden("CountQueuingStrategy", STREAMS),
     Crypto: hidden(cryptoScript.Crypto),
     CryptoKey: hidden(cryptoScript.CryptoKey),
     CustomEvent: hidden(event.CustomEvent),
-    DecompressionStream: lazyHidden("DecompressionStream", COMPRESSION),
     DOMException: hidden(domException.DOMException),
     ErrorEvent: hidden(event.ErrorEvent),
     Event: hidden(event.Event),
     EventTarget: hidden(event.EventTarget),
     File: hidden(file.File),
-    FileReader: lazyHidden("FileReader", `${WEB}10_filereader.js`),
-    FormData: lazyHidden("FormData", `${FETCH}21_formdata.js`),
-    Headers: lazyHidden("Headers", `${FETCH}20_headers.js`),
     MessageChannel: hidden(ports.MessageChannel),
     MessageEvent: hidden(event.MessageEvent),
     MessagePort: hidden(ports.MessagePort),
@@ -322,48 +266,45 @@
     PerformanceEntry: hidden(performanceScript.PerformanceEntry),
     PerformanceMark: hidden(performanceScript.PerformanceMark),
     PerformanceMeasure: hidden(performanceScript.PerformanceMeasure),
+    PerformanceObserver: hidden(performanceScript.PerformanceObserver),
+    PerformanceObserverEntryList: hidden(performanceScript.PerformanceObserverEntryList),
     ProgressEvent: hidden(event.ProgressEvent),
     PromiseRejectionEvent: hidden(event.PromiseRejectionEvent),
-    ReadableByteStreamController: lazyHidden("ReadableByteStreamController", STREAMS),
-    ReadableStream: lazyHidden("ReadableStream", STREAMS),
-    ReadableStreamBYOBReader: lazyHidden("ReadableStreamBYOBReader", STREAMS),
-    ReadableStreamBYOBRequest: lazyHidden("ReadableStreamBYOBRequest", STREAMS),
-    ReadableStreamDefaultController: lazyHidden("ReadableStreamDefaultController", STREAMS),
-    ReadableStreamDefaultReader: lazyHidden("ReadableStreamDefaultReader", STREAMS),
-    Request: lazyHidden("Request", `${FETCH}23_request.js`),
-    Response: lazyHidden("Response", `${FETCH}23_response.js`),
     SubtleCrypto: hidden(cryptoScript.SubtleCrypto),
-    TextDecoder: lazyHidden("TextDecoder", ENCODING),
-    TextDecoderStream: lazyHidden("TextDecoderStream", ENCODING),
-    TextEncoder: lazyHidden("TextEncoder", ENCODING),
-    TextEncoderStream: lazyHidden("TextEncoderStream", ENCODING),
-    TransformStream: lazyHidden("TransformStream", STREAMS),
-    TransformStreamDefaultController: lazyHidden("TransformStreamDefaultController", STREAMS),
     URL: hidden(url.URL),
-    URLPattern: lazyHidden("URLPattern", `${WEB}01_urlpattern.js`),
     URLSearchParams: hidden(url.URLSearchParams),
-    WritableStream: lazyHidden("WritableStream", STREAMS),
-    WritableStreamDefaultController: lazyHidden("WritableStreamDefaultController", STREAMS),
-    WritableStreamDefaultWriter: lazyHidden("WritableStreamDefaultWriter", STREAMS),
-    atob: lazyWritable("atob", `${WEB}05_base64.js`),
-    btoa: lazyWritable("btoa", `${WEB}05_base64.js`),
+    atob: writable(base64.atob),
+    btoa: writable(base64.btoa),
     clearInterval: writable(timers.clearInterval),
     clearTimeout: writable(timers.clearTimeout),
     console: hidden(consoleFacade),
-    crypto: core.propGetterOnly(() => cryptoFacade),
     fetch: writable(fetch),
-    performance: writable(performanceScript.performance),
     reportError: writable(event.reportError),
-    self: writable(globalThis),
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
     structuredClone: writable(ports.structuredClone),
-    awslambda: lazyHidden("awslambda", "ext:isle/lambda_stream.js"),
+    awslambda: lazy("awslambda", "ext:isle/lambda_stream.js"),
   });
-  event.saveGlobalThisReference(globalThis);
-  event.setEventTargetData(globalThis);
+  classes(STREAMS, [
+    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
+    "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream",
+    "WritableStreamDefaultController", "WritableStreamDefaultWriter",
+  ]);
+  classes(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
+  classes(`${WEB}10_filereader.js`, ["FileReader"]);
+  classes(`${FETCH}21_formdata.js`, ["FormData"]);
+  classes(`${FETCH}20_headers.js`, ["Headers"]);
+  classes(`${FETCH}23_request.js`, ["Request"]);
+  classes(`${FETCH}23_response.js`, ["Response"]);
+  classes(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
+  classes(`${WEB}01_urlpattern.js`, ["URLPattern"]);
+  scope.install(globalThis, { crypto: cryptoFacade, performance: performanceScript.performance });
 
-  const MEMORY_MEMBERS = ["initial", "minimum", "maximum", "shared", "address", "index"];
+  // `WebAssembly.compileStreaming`: V8 hands over what it was given and a resource to feed.
+  const compileStreaming = (source, rid) => {
+    load("ext:isle/wasm_streaming.js").compileStreaming(source, rid);
+  };
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 
@@ -550,6 +491,8 @@
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
     restored(WebAssembly, SharedArrayBuffer, Atomics) {
       performanceScript.setTimeOrigin();
+      if (frozen !== undefined) frozen.restored(globalThis.Temporal, globalThis.Intl);
+      core.setWasmStreamingCallback(compileStreaming);
       delete globalThis.SharedArrayBuffer;
       if (SharedArrayBuffer !== undefined) delete SharedArrayBuffer.prototype.constructor;
       if (Atomics !== undefined) {
@@ -566,25 +509,28 @@
           if (descriptor === null || typeof descriptor !== "object") {
             return ReflectConstruct(Memory, [descriptor], new.target);
           }
-          // Each member is read once, so that it cannot say one thing here and another to V8.
-          const copy = { __proto__: null };
-          for (let i = 0; i < MEMORY_MEMBERS.length; i++) {
-            const value = descriptor[MEMORY_MEMBERS[i]];
-            if (value !== undefined) copy[MEMORY_MEMBERS[i]] = value;
-          }
-          if (copy.shared) refuse();
-          return ReflectConstruct(Memory, [copy], new.target);
+          // Sees what V8 sees, so that a member cannot say one thing here and another there.
+          const watched = new Proxy({ __proto__: null }, {
+            __proto__: null,
+            get(_target, key) {
+              const value = descriptor[key];
+              return key === "shared" && value ? refuse() : value;
+            },
+            has: (_target, key) => key in descriptor,
+          });
+          return ReflectConstruct(Memory, [watched], new.target);
         };
         // A module can declare shared memory of its own and export it.
-        const unshared = (get) => function () {
+        const unshared = (get, name) => ({ [name]() {
           const buffer = ReflectApply(get, this, []);
           return core.isSharedArrayBuffer(buffer) ? refuse() : buffer;
-        };
+        } })[name];
         const buffer = ReflectGetOwnPropertyDescriptor(Memory.prototype, "buffer");
-        ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get: unshared(buffer.get) });
+        const get = unshared(buffer.get, "get buffer");
+        ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get });
         for (const name of ["toFixedLengthBuffer", "toResizableBuffer"]) {
           if (typeof Memory.prototype[name] === "function") {
-            Memory.prototype[name] = unshared(Memory.prototype[name]);
+            Memory.prototype[name] = unshared(Memory.prototype[name], name);
           }
         }
         ObjectDefineProperty(Unshared, "name", { __proto__: null, value: "Memory", configurable: true });
@@ -596,8 +542,13 @@
       }
     },
     // For each rejection that nobody has handled by the end of a turn.
-    unhandled(reason) {
+    unhandled(reason, promise) {
+      if (scope.rejection(globalThis, "unhandledrejection", promise, reason)) return;
       op_isle_console(`Uncaught (in promise) ${describe(reason)}`, 3);
+    },
+    // For each of those that somebody handled later.
+    handledLate(reason, promise) {
+      scope.rejection(globalThis, "rejectionhandled", promise, reason);
     },
     // One of Node's modules, or the function that requires them.
     node(specifier) {
@@ -792,5 +743,4 @@
     },
   };
   ObjectDefineProperty(globalThis, "__isle", { __proto__: null, value: hooks, configurable: true });
-  ObjectSetPrototypeOf(globalThis, event.EventTarget.prototype);
 })(globalThis);

@@ -12,13 +12,16 @@
 //! ([`crate::egress`]).
 
 mod bodies;
+mod gcm;
 mod node;
 mod ops;
 mod scripts;
+mod url;
 
+use crate::clock;
 use crate::egress::ops::{op_fetch, op_fetch_send};
 use crate::isolate::Sources;
-use deno_core::{Extension, v8};
+use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
 
 pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
@@ -36,12 +39,17 @@ pub const BOOTSTRAP: &str = include_str!("bootstrap.js");
 deno_core::extension!(
     isle_ops,
     ops = [
+        clock::ops::op_isle_date,
+        clock::ops::op_isle_is_frozen,
+        clock::ops::op_isle_now,
+        gcm::op_isle_aes_gcm,
         node::op_isle_digest,
         node::op_isle_pbkdf2,
         ops::op_isle_compile,
         ops::op_isle_console,
         ops::op_isle_node_modules,
         ops::op_isle_random,
+        ops::op_isle_user_agent,
         bodies::op_isle_body_take,
         bodies::op_isle_body_arrived,
         bodies::op_isle_body_discard,
@@ -59,6 +67,19 @@ pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
 /// What compiles those that are not in it, for their code caches.
 pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
+/// Operations that take the place of deno_web's of the same names.
+fn own_in_place_of(name: &str) -> Option<OpDecl> {
+    Some(match name {
+        "op_now" => clock::ops::op_now(),
+        "op_time_origin" => clock::ops::op_time_origin(),
+        "op_url_parse" => url::op_url_parse(),
+        "op_url_parse_with_base" => url::op_url_parse_with_base(),
+        "op_url_get_serialization" => url::op_url_get_serialization(),
+        "op_url_reparse" => url::op_url_reparse(),
+        _ => return None,
+    })
+}
+
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.
 pub fn extensions(sources: &Sources) -> Vec<Extension> {
@@ -70,14 +91,16 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         .collect();
     let mut own = isle_ops::init();
     own.external_references = Cow::Owned(references);
+    let mut web = without_scripts(deno_web::deno_web::init(
+        deno_web::BlobStore::default_arc(),
+        None,
+        false,
+        deno_web::InMemoryBroadcastChannel::default(),
+    ));
+    web.ops = web.ops.iter().map(|op| own_in_place_of(op.name).unwrap_or(*op)).collect();
     vec![
         without_scripts(deno_webidl::deno_webidl::init()),
-        without_scripts(deno_web::deno_web::init(
-            deno_web::BlobStore::default_arc(),
-            None,
-            false,
-            deno_web::InMemoryBroadcastChannel::default(),
-        )),
+        web,
         without_scripts(deno_crypto::deno_crypto::init(None)),
         own,
     ]

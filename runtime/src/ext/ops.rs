@@ -78,3 +78,10 @@ pub fn op_isle_random(#[buffer] bytes: &mut [u8]) {
     // Without the kernel's random numbers nothing in this process can be trusted.
     getrandom::fill(bytes).expect("the kernel has random numbers");
 }
+
+/// What functions call themselves, and what their requests say.
+#[op2]
+#[string]
+pub fn op_isle_user_agent() -> &'static str {
+    concat!("Isle/", env!("CARGO_PKG_VERSION"))
+}

@@ -38,6 +38,7 @@ pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
 pub use sources::Sources;
 
+use crate::clock;
 use crate::egress::Outbound;
 use crate::ext::{self, ConsoleSink, InvocationMark};
 use crate::function::Function;
@@ -364,6 +365,7 @@ impl Isolate {
     /// Calls the handler.
     pub fn call(&mut self, call: &Call<'_>) -> Stayed<Called> {
         let control = self.control.clone();
+        clock::happened();
         self.stay_on(call.budget_ns, call.follows, |runtime, handles| {
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
@@ -377,6 +379,7 @@ impl Isolate {
 
     /// Lets timers, finished operations and microtasks run. Ready when nothing more can happen.
     pub fn turn(&mut self, cx: &mut Context<'_>, budget_ns: u64) -> Stayed<Poll<()>> {
+        clock::happened();
         self.stay(budget_ns, |runtime, handles| {
             // An error that reached the loop has been reported to the console or is a stop.
             let turned = runtime.poll_event_loop(cx, PollEventLoopOptions::default()).map(|_| ());
@@ -463,15 +466,20 @@ fn hook<'s>(
 /// Writes rejections that nobody handled to the function's console.
 fn report_rejections(scope: &mut Catching<'_, '_, '_, '_>, handles: &Handles) {
     for rejection in rejections::take() {
-        if v8::Local::new(scope, &rejection.promise).has_handler() {
+        let promise = v8::Local::new(scope, &rejection.promise);
+        let unhandled = rejection.kind == rejections::Kind::Unhandled;
+        if unhandled && promise.has_handler() {
             continue; // somebody waits for it by now, if only for the handler's own result
         }
         let mark = v8::Local::new(scope, &rejection.mark);
         scope.set_continuation_preserved_embedder_data(mark);
         let hooks = v8::Local::new(scope, &handles.hooks);
         let reason = v8::Local::new(scope, &rejection.reason);
-        if let Some(report) = hook(scope, hooks, "unhandled") {
-            report.call(scope, hooks.into(), &[reason]);
+        if let Some(report) = hook(scope, hooks, if unhandled { "unhandled" } else { "handledLate" }) {
+            report.call(scope, hooks.into(), &[reason, promise.into()]);
+        }
+        if unhandled {
+            rejections::told(scope, &rejection.promise);
         }
         InvocationMark::clear(scope);
     }

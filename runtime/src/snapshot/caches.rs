@@ -3,6 +3,7 @@
 
 use super::artifact::{self, Artifact};
 use super::{BuildError, write_whole};
+use crate::clock;
 use crate::ext::{self, ConsoleSink};
 use crate::isolate::{Isolate, map_snapshot, platform};
 use isle_wire::ConsoleLevel;
@@ -37,6 +38,7 @@ pub fn build(base: &Path) -> Result<(), BuildError> {
         let what = what.display().to_string();
         move |error| BuildError::Io(what, error)
     };
+    clock::set_for(base);
     platform::init();
     let blob = File::open(base).and_then(|file| map_snapshot(&file)).map_err(io(base))?;
     let executor = tokio::runtime::Builder::new_current_thread()
@@ -57,6 +59,7 @@ pub fn build(base: &Path) -> Result<(), BuildError> {
 
 /// Has this process use the caches that go with `base`. Without them everything works, only later.
 pub fn use_for(base: &Path) {
+    clock::set_for(base);
     match Artifact::open(&path(base), &name_of(base), SOURCE) {
         Ok(caches) => ext::use_caches(caches),
         Err(unfit) => eprintln!("isle: the platform's code cache {unfit}"),

@@ -9,6 +9,7 @@ pub mod artifact;
 pub mod builder;
 pub mod caches;
 
+use crate::clock::{self, Clock};
 use crate::ext;
 use crate::isolate::{Sources, platform};
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, PollEventLoopOptions, RuntimeOptions, v8};
@@ -47,6 +48,7 @@ impl std::error::Error for BuildError {}
 /// # Errors
 /// A script that fails, or a file that cannot be written.
 pub fn build_base(path: &Path) -> Result<(), BuildError> {
+    clock::set_for(path);
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -84,14 +86,14 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     std::fs::rename(&part, path)
 }
 
-/// The key of this build's base snapshot.
+/// The name of this build's base snapshot, but for its ending.
 fn key(executable: &Path) -> std::io::Result<String> {
     let metadata = executable.metadata()?;
     let mut hasher = DefaultHasher::new();
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino(), metadata.dev()).hash(&mut hasher);
     v8::V8::get_version().hash(&mut hasher);
     platform::FLAGS.hash(&mut hasher);
-    Ok(format!("base-{:016x}.snapshot", hasher.finish()))
+    Ok(format!("base-{:016x}", hasher.finish()))
 }
 
 /// The path of this build's base snapshot in `cache`, made first if it is not there. Snapshots of
@@ -99,14 +101,14 @@ fn key(executable: &Path) -> std::io::Result<String> {
 ///
 /// # Errors
 /// See [`BuildError`].
-pub fn ensure_base(cache: &Path) -> Result<PathBuf, BuildError> {
+pub fn ensure_base(cache: &Path, clock: Clock) -> Result<PathBuf, BuildError> {
     let io = |what: &Path| {
         let what = what.display().to_string();
         move |error| BuildError::Io(what, error)
     };
     std::fs::create_dir_all(cache).map_err(io(cache))?;
     let executable = std::env::current_exe().map_err(io(Path::new("own executable")))?;
-    let name = key(&executable).map_err(io(&executable))?;
+    let name = clock::base_name(&key(&executable).map_err(io(&executable))?, clock);
     let path = cache.join(&name);
     let path = std::path::absolute(&path).map_err(io(&path))?;
     let there = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);

@@ -132,6 +132,8 @@ pub struct CellConfig {
     pub isolates_max: u32,
     /// An isolate unused for this long, in ms, is dropped.
     pub isolate_idle_ms: u64,
+    /// What functions see of time.
+    pub clock: crate::Clock,
     /// Whether error details (messages, stacks) accompany failed invocations.
     pub dev: bool,
 }

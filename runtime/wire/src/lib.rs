@@ -13,6 +13,7 @@
 
 mod board;
 mod build;
+mod clock;
 mod codec;
 mod contract;
 mod fetch;
@@ -24,6 +25,7 @@ mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
 pub use build::{BuildOrder, BuildReport, StartWish};
+pub use clock::Clock;
 pub use codec::{Reader, WireError, Writer};
 pub use contract::{Contract, INVOKE_ROUTE, PayloadFormat};
 pub use fetch::{BODY_BYTES_UNKNOWN, FetchFrame, FetchRequest, FetchResponse};

@@ -1,0 +1,224 @@
+// `crypto`, its limits, and what the platform's own lacks.
+//
+// The real objects live outside the JavaScript heap and so in no snapshot: they are made at the
+// first use in an isolate, behind objects that are. Programs see only the latter; the prototypes'
+// functions stand between.
+(function () {
+const { core, primordials } = __bootstrap;
+const {
+  ArrayBufferIsView,
+  ArrayBufferPrototypeGetByteLength,
+  ArrayPrototypeIncludes,
+  DataViewPrototypeGetBuffer,
+  DataViewPrototypeGetByteLength,
+  DataViewPrototypeGetByteOffset,
+  FunctionPrototypeCall,
+  NumberPrototypeToString,
+  ObjectDefineProperty,
+  ReflectApply,
+  ReflectGetOwnPropertyDescriptor,
+  StringPrototypeSlice,
+  StringPrototypeToUpperCase,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetByteOffset,
+  TypedArrayPrototypeGetSymbolToStringTag,
+  TypedArrayPrototypeSlice,
+  TypeError,
+  Uint8Array,
+} = primordials;
+const { op_isle_aes_gcm, op_isle_random } = core.ops;
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+const { QuotaExceededError } = core.loadExtScript("ext:isle/scope.js");
+const real = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+const { Crypto, SubtleCrypto } = real;
+
+// Before the prototypes are wrapped.
+const { get: getSubtle } = ReflectGetOwnPropertyDescriptor(Crypto.prototype, "subtle");
+const realSubtle = () => FunctionPrototypeCall(getSubtle, real.crypto);
+
+// While a function's own snapshot is being made the real objects must not come into being;
+// `building` tells, `touch` notes.
+let building = () => false, touch = () => {};
+const watchBuild = (isBuilding, note) => {
+  building = isBuilding;
+  touch = note;
+};
+
+// Work that runs outside the isolate's thread is outside its CPU clock, so its size has a limit.
+const ITERATIONS_MAX = 1_000_000, MODULUS_BITS_MAX = 4_096;
+const bounded = (algorithm) => {
+  if (algorithm === null || typeof algorithm !== "object") return algorithm;
+  const copy = { ...algorithm };
+  if (copy.iterations > ITERATIONS_MAX) {
+    throw new DOMException(`iterations may be ${ITERATIONS_MAX} at most`, "NotSupportedError");
+  }
+  if (copy.modulusLength > MODULUS_BITS_MAX) {
+    throw new DOMException(`modulusLength may be ${MODULUS_BITS_MAX} at most`, "NotSupportedError");
+  }
+  return copy;
+};
+const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
+
+const isBuffer = (value) => {
+  try {
+    ArrayBufferPrototypeGetByteLength(value);
+    return true;
+  } catch {
+    return false;
+  }
+};
+// The bytes of a BufferSource as a copy; undefined when it is none.
+const bytesOf = (source) => {
+  if (ArrayBufferIsView(source)) {
+    const typed = TypedArrayPrototypeGetSymbolToStringTag(source) !== undefined;
+    const buffer = typed ? TypedArrayPrototypeGetBuffer(source) : DataViewPrototypeGetBuffer(source);
+    const offset = typed ? TypedArrayPrototypeGetByteOffset(source) : DataViewPrototypeGetByteOffset(source);
+    const length = typed ? TypedArrayPrototypeGetByteLength(source) : DataViewPrototypeGetByteLength(source);
+    return TypedArrayPrototypeSlice(new Uint8Array(buffer, offset, length));
+  }
+  return isBuffer(source) ? TypedArrayPrototypeSlice(new Uint8Array(source)) : undefined;
+};
+
+// AES-GCM with initialisation vectors and tags of every length that the standard allows; the
+// platform's own does the common ones. undefined: leave it to that.
+const TAG_BITS = [32, 64, 96, 104, 112, 120, 128];
+const gcm = (decrypt, algorithm, key, data) => {
+  if (algorithm === null || typeof algorithm !== "object") return undefined;
+  const name = algorithm.name;
+  if (typeof name !== "string" || StringPrototypeToUpperCase(name) !== "AES-GCM") return undefined;
+  const iv = bytesOf(algorithm.iv);
+  const { additionalData } = algorithm;
+  const tagBits = algorithm.tagLength ?? 128;
+  if (iv === undefined || !ArrayPrototypeIncludes(TAG_BITS, tagBits)) return undefined;
+  const ivBytes = TypedArrayPrototypeGetByteLength(iv);
+  if (ivBytes === 0 || (tagBits === 128 && (ivBytes === 12 || ivBytes === 16))) return undefined;
+  const text = bytesOf(data);
+  const aad = additionalData === undefined ? new Uint8Array(0) : bytesOf(additionalData);
+  const usable = key instanceof real.CryptoKey && key.algorithm.name === "AES-GCM" &&
+    ArrayPrototypeIncludes(key.usages, decrypt ? "decrypt" : "encrypt");
+  if (text === undefined || aad === undefined || !usable) return undefined;
+  const material = real.cryptoKeyExportNodeKeyMaterial(key).data;
+  return TypedArrayPrototypeGetBuffer(op_isle_aes_gcm(decrypt, material, iv, aad, tagBits / 8, text));
+};
+
+// What a JSON Web Key must have and the platform's own does not miss.
+const COORDINATE = { __proto__: null, "P-256": 43, "P-384": 64, "P-521": 88 };
+const checkJwk = (key) => {
+  if (key === null || typeof key !== "object" || key.d === undefined) return;
+  const bad = (what) => {
+    throw new DOMException(`the key's ${what} is missing or not of its curve's length`, "DataError");
+  };
+  if (key.kty === "OKP" && typeof key.x !== "string") bad("'x'");
+  const length = key.kty === "EC" ? COORDINATE[key.crv] : undefined;
+  if (length !== undefined && typeof key.d === "string" && key.d.length !== length) bad("'d'");
+};
+
+const SPECIAL = {
+  __proto__: null,
+  encrypt: (algorithm, key, data) => gcm(false, algorithm, key, data),
+  decrypt: (algorithm, key, data) => gcm(true, algorithm, key, data),
+  importKey(format, key) {
+    if (format === "jwk") checkJwk(key);
+  },
+};
+
+// The bits beyond a length that is no whole number of bytes are zero.
+const maskBits = (buffer, length) => {
+  const bytes = new Uint8Array(buffer);
+  if (typeof length === "number" && length % 8 !== 0 && bytes.length * 8 > length) {
+    bytes[bytes.length - 1] &= 0xff << (8 - length % 8);
+  }
+  return buffer;
+};
+
+const subtle = { __proto__: SubtleCrypto.prototype, [webidl.brand]: webidl.brand };
+ObjectDefineProperty(subtle, webidl.brand, { __proto__: null, enumerable: false });
+const wrapSubtle = (name) => {
+  const original = SubtleCrypto.prototype[name];
+  const wrapper = { async [name](...args) {
+    if (this !== subtle) throw new TypeError("Illegal invocation");
+    if (building()) {
+      touch(`crypto.subtle.${name}`);
+      throw new DOMException("not while a snapshot is made", "NotSupportedError");
+    }
+    if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
+    const special = SPECIAL[name] === undefined ? undefined : ReflectApply(SPECIAL[name], undefined, args);
+    if (special !== undefined) return special;
+    const result = await ReflectApply(original, realSubtle(), args);
+    return name === "deriveBits" ? maskBits(result, args[2]) : result;
+  } }[name];
+  ObjectDefineProperty(wrapper, "length", { __proto__: null, value: original.length, configurable: true });
+  ObjectDefineProperty(SubtleCrypto.prototype, name, {
+    __proto__: null, value: wrapper, writable: true, enumerable: true, configurable: true,
+  });
+};
+for (
+  const name of [
+    "digest", "encrypt", "decrypt", "sign", "verify", "deriveBits", "deriveKey", "importKey", "exportKey", "wrapKey",
+    "unwrapKey", "generateKey", "getPublicKey", "encapsulateBits", "encapsulateKey", "decapsulateBits",
+    "decapsulateKey",
+  ]
+) wrapSubtle(name);
+
+// The platform's own keeps UUIDs in store, which a snapshot would hand out again and again.
+const buildersUuid = () => {
+  const bytes = new Uint8Array(16);
+  op_isle_random(bytes);
+  bytes[6] = bytes[6] & 15 | 64;
+  bytes[8] = bytes[8] & 63 | 128;
+  let text = "";
+  for (let i = 0; i < 16; i++) {
+    if (i === 4 || i === 6 || i === 8 || i === 10) text += "-";
+    text += StringPrototypeSlice(NumberPrototypeToString(bytes[i] + 256, 16), 1);
+  }
+  return text;
+};
+
+const crypto = { __proto__: Crypto.prototype, [webidl.brand]: webidl.brand };
+ObjectDefineProperty(crypto, webidl.brand, { __proto__: null, enumerable: false });
+const checkThis = (receiver) => {
+  if (receiver !== crypto) throw new TypeError("Illegal invocation");
+};
+const { getRandomValues, randomUUID } = Crypto.prototype;
+const RANDOM_BYTES_MAX = 65_536;
+const members = {
+  get subtle() {
+    checkThis(this);
+    return subtle;
+  },
+  getRandomValues(array) {
+    checkThis(this);
+    if (ArrayBufferIsView(array) && array.byteLength > RANDOM_BYTES_MAX) {
+      const tag = TypedArrayPrototypeGetSymbolToStringTag(array);
+      if (tag !== undefined && tag !== "Float16Array" && tag !== "Float32Array" && tag !== "Float64Array") {
+        throw new QuotaExceededError(`${RANDOM_BYTES_MAX} random bytes at one time are the most`, {
+          quota: RANDOM_BYTES_MAX,
+          requested: array.byteLength,
+        });
+      }
+    }
+    if (!building()) return ReflectApply(getRandomValues, real.crypto, arguments);
+    touch("crypto.getRandomValues");
+    op_isle_random(new Uint8Array(array.buffer, array.byteOffset, array.byteLength));
+    return array;
+  },
+  randomUUID() {
+    checkThis(this);
+    if (!building()) return FunctionPrototypeCall(randomUUID, real.crypto);
+    touch("crypto.randomUUID");
+    return buildersUuid();
+  },
+};
+for (const name of ["subtle", "getRandomValues", "randomUUID"]) {
+  ObjectDefineProperty(Crypto.prototype, name, {
+    __proto__: null,
+    ...ReflectGetOwnPropertyDescriptor(members, name),
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+return { crypto, watchBuild };
+})();
