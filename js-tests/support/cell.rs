@@ -4,8 +4,8 @@
 
 use bytes::{Bytes, BytesMut};
 use isle_wire::{
-    Board, CellConfig, CellStats, Decoder, Frame, FunctionSpec, Invoke, PROTOCOL_VERSION, RequestHead, ResponseFrame,
-    StartKind,
+    Board, CellConfig, CellStats, Clock, Decoder, Frame, FunctionSpec, Invoke, PROTOCOL_VERSION, RequestHead,
+    ResponseFrame, StartKind,
 };
 use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -31,6 +31,7 @@ pub fn config(base: &Path) -> CellConfig {
         starts_max: 1,
         isolates_max: 32,
         isolate_idle_ms: 600_000,
+        clock: Clock::Coarse,
         dev: true,
     }
 }

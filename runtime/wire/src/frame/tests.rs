@@ -8,6 +8,12 @@ fn blob() -> impl Strategy<Value = Bytes> {
     proptest::collection::vec(any::<u8>(), 0..200).prop_map(Bytes::from)
 }
 
+/// Without the character that stands for one that was cut in the middle: a text that ends in it
+/// could lose its last byte and be the same.
+fn text() -> impl Strategy<Value = String> {
+    "[^\u{FFFD}]*"
+}
+
 fn pairs() -> impl Strategy<Value = Vec<(Bytes, Bytes)>> {
     proptest::collection::vec((blob(), blob()), 0..6)
 }
@@ -67,7 +73,7 @@ fn frame() -> impl Strategy<Value = Frame> {
             artifact,
             spec,
         }),
-        (id, ".*").prop_map(|(version, why)| Frame::Unfit { version, why }),
+        (id, text()).prop_map(|(version, why)| Frame::Unfit { version, why }),
         id.prop_map(|version| Frame::Unload { version }),
         id.prop_map(|version| Frame::Check { version }),
         (id, 0..Outcome::ALL.len(), id, blob()).prop_map(|(version, outcome, cpu_us, detail)| Frame::Checked {
@@ -81,7 +87,7 @@ fn frame() -> impl Strategy<Value = Frame> {
         (id, id).prop_map(|(id, bytes)| Frame::Credit { id, bytes }),
         id.prop_map(|id| Frame::Cancel { id }),
         (id, response()).prop_map(|(id, response)| Frame::Response { id, response }),
-        (id, id, blob(), ".*").prop_map(|(version, invocation, request_id, text)| {
+        (id, id, blob(), text()).prop_map(|(version, invocation, request_id, text)| {
             Frame::Console(Console { version, invocation, request_id, level: ConsoleLevel::Warn, text })
         }),
         (id, 0..Outcome::ALL.len(), any::<[u32; 4]>(), blob()).prop_map(|(id, outcome, t, detail)| {
@@ -127,11 +133,14 @@ proptest! {
     }
 
     #[test]
-    fn a_truncated_payload_names_its_field(frame in frame(), cut in 1usize..40) {
+    fn a_truncated_payload_names_its_field(frame in frame(), cut: proptest::sample::Index) {
         let mut whole = BytesMut::new();
         frame.encode(&mut whole);
         let length = whole.len() - HEADER_BYTES;
-        prop_assume!(cut <= length);
+        if length == 0 {
+            return Ok(());
+        }
+        let cut = 1 + cut.index(length);
         whole.truncate(whole.len() - cut);
         let shorter = (length - cut) as u32;
         whole[..4].copy_from_slice(&shorter.to_le_bytes());
