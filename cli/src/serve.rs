@@ -9,6 +9,7 @@ use crate::failure::{Done, Failure, plain};
 use crate::term::line;
 use isle_gateway::config::{LogFormat, NodeConfig};
 use isle_gateway::node::{CellCommand, Mode, Node};
+use isle_runtime::isolate::platform::{Urgency, set_urgency};
 use isle_wire::Clock;
 use std::io::IsTerminal;
 use std::os::unix::fs::DirBuilderExt;
@@ -77,6 +78,8 @@ async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
 pub fn executor() -> Done<tokio::runtime::Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = (cores / 2).max(1);
+    // Before the threads, which inherit it.
+    set_urgency(Urgency::Serving);
     let executor =
         tokio::runtime::Builder::new_multi_thread().worker_threads(threads).thread_name("gateway").enable_all().build();
     executor.map_err(|error| Failure::said(format!("cannot start threads: {}", plain(&error))))

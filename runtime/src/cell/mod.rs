@@ -28,7 +28,10 @@ mod version;
 use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
-use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
+use crate::isolate::{
+    Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot,
+    platform::{self, Urgency},
+};
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
 use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
@@ -107,6 +110,7 @@ fn live() -> io::Result<()> {
     caches::use_for(Path::new(&config.base_snapshot));
     clock::set(config.clock);
     confine(&config)?;
+    platform::set_urgency(Urgency::Serving);
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));
     let base_name = Path::new(&config.base_snapshot).file_name().unwrap_or_default().to_string_lossy().into_owned();
