@@ -45,7 +45,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
     ),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["crypto.js", "exchange.js", "fetch.js", "frozen.js", "lambda_stream.js", "scope.js", "wasm_streaming.js"]),
+    (OWN, &["crypto.js", "ed448.js", "exchange.js", "fetch.js", "frozen.js", "lambda_stream.js", "scope.js", "wasm_streaming.js"]),
 ];
 
 /// Node's modules, written here: `src/ext/node`.

@@ -4,13 +4,19 @@
 
 const g = globalThis;
 
+// The header that a test asks its server for: `?pipe=header(Name,value)`.
+function pipedHeaders(url) {
+  const piped = /^header\(([^,]*),(.*)\)$/.exec(url.searchParams.get("pipe") ?? "");
+  return piped === null ? {} : { [piped[1].toLowerCase()]: piped[2] };
+}
+
 // Files that the test fetches travel inside the module. Anything else goes to the real `fetch`.
 function serveFixtures() {
   const names = Object.keys(test.fixtures);
   if (names.length === 0) return;
   const real = g.fetch;
   const base = `http://web-platform.test:8000/${test.path}`;
-  g.fetch = { fetch(input) {
+  g.fetch = { async fetch(input, init) {
     let url;
     try {
       url = new URL(typeof input === "string" ? input : input?.url || String(input), base);
@@ -20,7 +26,11 @@ function serveFixtures() {
     const extension = url.pathname.split(".").pop();
     const type = { json: "application/json", wasm: "application/wasm" }[extension] ?? "text/plain";
     const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-    return Promise.resolve(new Response(bytes, { headers: { "content-type": type } }));
+    const signal = init?.signal ?? input?.signal;
+    signal?.throwIfAborted();
+    await undefined;
+    signal?.throwIfAborted();
+    return new Response(bytes, { headers: { "content-type": type, ...pipedHeaders(url) } });
   } }.fetch;
 }
 

@@ -104,7 +104,12 @@ impl Packer {
             }
             all += &text;
         }
-        body += &source;
+        // Strictness is a script's own: the directive counts at the beginning of a body only.
+        if strict(&source) {
+            body += &format!("(function () {{ \"use strict\";\n{source}\n}}).call(globalThis);");
+        } else {
+            body += &source;
+        }
         all += &source;
         let path = file.strip_prefix(&self.root).expect("below the root").to_string_lossy().into_owned();
         let fixtures = self.fixtures(folder, &all);
@@ -152,6 +157,12 @@ impl Packer {
         }
         fixtures
     }
+}
+
+/// Whether a script's first statement is the directive.
+fn strict(source: &str) -> bool {
+    let mut lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.next().is_some_and(|line| matches!(line.trim_end_matches(';'), "'use strict'" | "\"use strict\""))
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {

@@ -17,6 +17,7 @@ const {
   ObjectDefineProperty,
   ReflectApply,
   ReflectGetOwnPropertyDescriptor,
+  StringPrototypeReplaceAll,
   StringPrototypeSlice,
   StringPrototypeToUpperCase,
   TypedArrayPrototypeGetBuffer,
@@ -27,7 +28,7 @@ const {
   TypeError,
   Uint8Array,
 } = primordials;
-const { op_isle_aes_gcm, op_isle_random } = core.ops;
+const { op_isle_aes_gcm, op_isle_ed25519_small_order, op_isle_random } = core.ops;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { QuotaExceededError } = core.loadExtScript("ext:isle/scope.js");
@@ -103,25 +104,81 @@ const gcm = (decrypt, algorithm, key, data) => {
   return TypedArrayPrototypeGetBuffer(op_isle_aes_gcm(decrypt, material, iv, aad, tagBits / 8, text));
 };
 
-// What a JSON Web Key must have and the platform's own does not miss.
-const COORDINATE = { __proto__: null, "P-256": 43, "P-384": 64, "P-521": 88 };
-const checkJwk = (key) => {
-  if (key === null || typeof key !== "object" || key.d === undefined) return;
-  const bad = (what) => {
-    throw new DOMException(`the key's ${what} is missing or not of its curve's length`, "DataError");
-  };
-  if (key.kty === "OKP" && typeof key.x !== "string") bad("'x'");
-  const length = key.kty === "EC" ? COORDINATE[key.crv] : undefined;
-  if (length !== undefined && typeof key.d === "string" && key.d.length !== length) bad("'d'");
+// Ed448 has a script of its own, which is loaded when somebody first names it.
+let ed448;
+const theEd448 = () =>
+  ed448 ??= core.loadExtScript("ext:isle/ed448.js").setUp({ createKey: real.fromCloneData, bytesOf });
+const isNamed = (algorithm, upperCase) => {
+  const name = algorithm !== null && typeof algorithm === "object" ? algorithm.name : algorithm;
+  return typeof name === "string" && name.length === upperCase.length && StringPrototypeToUpperCase(name) === upperCase;
+};
+const isEd448 = (algorithm) => isNamed(algorithm, "ED448");
+const isEd448Key = (key) => ed448 !== undefined && ed448.has(key);
+
+// Wrapping knows the platform's own keys alone: another's bytes travel as those of a secret.
+const AS_SECRET = { __proto__: null, name: "HMAC", hash: "SHA-256" };
+const wrapEd448 = async (format, key, wrappingKey, algorithm) => {
+  const secret = real.importCryptoKeySync("raw", theEd448().exported(format, key), AS_SECRET, true, ["sign"]);
+  return await ReflectApply(originals.wrapKey, realSubtle(), ["raw", secret, wrappingKey, algorithm]);
+};
+const unwrapEd448 = async (format, wrapped, unwrappingKey, algorithm, keyAlgorithm, extractable, usages) => {
+  const args = ["raw", wrapped, unwrappingKey, algorithm, AS_SECRET, true, ["sign"]];
+  const secret = await ReflectApply(originals.unwrapKey, realSubtle(), args);
+  const bytes = await ReflectApply(originals.exportKey, realSubtle(), ["raw", secret]);
+  return theEd448().imported(format, bytes, keyAlgorithm, extractable, usages);
 };
 
+// Ed25519: with a key or a commitment of small order, one signature fits many messages.
+const POINT_BYTES = 32;
+const isForged = (algorithm, key, signature) => {
+  if (!isNamed(algorithm, "ED25519") || !(key instanceof real.CryptoKey)) return false;
+  if (key.algorithm.name !== "Ed25519" || key.type !== "public" || !ArrayPrototypeIncludes(key.usages, "verify")) return false;
+  const signed = bytesOf(signature);
+  if (signed === undefined || TypedArrayPrototypeGetByteLength(signed) < POINT_BYTES) return false;
+  // The key is the end of its DER.
+  const point = TypedArrayPrototypeSlice(real.cryptoKeyExportNodeKeyMaterial(key).data, -POINT_BYTES);
+  return op_isle_ed25519_small_order(point) ||
+    op_isle_ed25519_small_order(TypedArrayPrototypeSlice(signed, 0, POINT_BYTES));
+};
+
+// What takes the place of the platform's own; undefined: nothing does.
 const SPECIAL = {
   __proto__: null,
   encrypt: (algorithm, key, data) => gcm(false, algorithm, key, data),
   decrypt: (algorithm, key, data) => gcm(true, algorithm, key, data),
-  importKey(format, key) {
-    if (format === "jwk") checkJwk(key);
+  generateKey: (...args) => isEd448(args[0]) ? ReflectApply(theEd448().generateKey, undefined, args) : undefined,
+  importKey: (...args) => isEd448(args[2]) ? ReflectApply(theEd448().importKey, undefined, args) : undefined,
+  exportKey: (format, key) => isEd448Key(key) ? ed448.exportKey(format, key) : undefined,
+  getPublicKey: (key, usages) => isEd448Key(key) ? ed448.getPublicKey(key, usages) : undefined,
+  sign: (algorithm, key, data) => isEd448(algorithm) ? theEd448().sign(algorithm, key, data) : undefined,
+  verify(algorithm, key, signature, data) {
+    if (isEd448(algorithm)) return theEd448().verify(algorithm, key, signature, data);
+    return isForged(algorithm, key, signature) ? false : undefined;
   },
+  wrapKey: (...args) => isEd448Key(args[1]) ? ReflectApply(wrapEd448, undefined, args) : undefined,
+  unwrapKey: (...args) => isEd448(args[4]) ? ReflectApply(unwrapEd448, undefined, args) : undefined,
+};
+
+// What a JSON Web Key must have and the platform's own does not miss, once it has taken the key.
+const COORDINATE = { __proto__: null, "P-256": 43, "P-384": 64, "P-521": 88 };
+const checkJwk = async (jwk) => {
+  const bad = (what) => {
+    throw new DOMException(`${what} of the JSON Web Key is missing or not its curve's`, "DataError");
+  };
+  const { kty, crv, alg, d, x, y } = jwk;
+  if (kty === "EC" && d !== undefined) {
+    const length = COORDINATE[crv];
+    if (length === undefined) bad("'crv'");
+    if (x?.length !== length || y?.length !== length || d.length !== length) bad("'x', 'y' or 'd'");
+  }
+  if (kty !== "OKP") return;
+  if (crv === "Ed25519" && alg !== undefined && alg !== crv && alg !== "EdDSA") bad("'alg'");
+  if (d === undefined) return;
+  if (typeof x !== "string") bad("'x'");
+  const usages = [crv === "Ed25519" ? "sign" : "deriveBits"];
+  const copy = real.importCryptoKeySync("jwk", { kty, crv, d }, crv, true, usages);
+  const own = await ReflectApply(originals.exportKey, realSubtle(), ["jwk", copy]);
+  if (own.x !== StringPrototypeReplaceAll(x, "=", "")) bad("'x'");
 };
 
 // The bits beyond a length that is no whole number of bytes are zero.
@@ -133,10 +190,25 @@ const maskBits = (buffer, length) => {
   return buffer;
 };
 
+// What becomes of the platform's own results.
+const AFTER = {
+  __proto__: null,
+  deriveBits: (result, args) => maskBits(result, args[2]),
+  exportKey(result) {
+    if (result.kty === "OKP" && result.crv === "Ed25519") result.alg = "Ed25519";
+    return result;
+  },
+  async importKey(result, args) {
+    if (args[0] === "jwk") await checkJwk(args[1]);
+    return result;
+  },
+};
+
+const originals = { __proto__: null };
 const subtle = { __proto__: SubtleCrypto.prototype, [webidl.brand]: webidl.brand };
 ObjectDefineProperty(subtle, webidl.brand, { __proto__: null, enumerable: false });
 const wrapSubtle = (name) => {
-  const original = SubtleCrypto.prototype[name];
+  const original = originals[name] = SubtleCrypto.prototype[name];
   const wrapper = { async [name](...args) {
     if (this !== subtle) throw new TypeError("Illegal invocation");
     if (building()) {
@@ -147,7 +219,7 @@ const wrapSubtle = (name) => {
     const special = SPECIAL[name] === undefined ? undefined : ReflectApply(SPECIAL[name], undefined, args);
     if (special !== undefined) return special;
     const result = await ReflectApply(original, realSubtle(), args);
-    return name === "deriveBits" ? maskBits(result, args[2]) : result;
+    return AFTER[name] === undefined ? result : AFTER[name](result, args);
   } }[name];
   ObjectDefineProperty(wrapper, "length", { __proto__: null, value: original.length, configurable: true });
   ObjectDefineProperty(SubtleCrypto.prototype, name, {
@@ -193,10 +265,7 @@ const members = {
     if (ArrayBufferIsView(array) && array.byteLength > RANDOM_BYTES_MAX) {
       const tag = TypedArrayPrototypeGetSymbolToStringTag(array);
       if (tag !== undefined && tag !== "Float16Array" && tag !== "Float32Array" && tag !== "Float64Array") {
-        throw new QuotaExceededError(`${RANDOM_BYTES_MAX} random bytes at one time are the most`, {
-          quota: RANDOM_BYTES_MAX,
-          requested: array.byteLength,
-        });
+        throw new QuotaExceededError(`${RANDOM_BYTES_MAX} random bytes at one time are the most`);
       }
     }
     if (!building()) return ReflectApply(getRandomValues, real.crypto, arguments);

@@ -12,6 +12,7 @@
 //! ([`crate::egress`]).
 
 mod bodies;
+mod eddsa;
 mod gcm;
 mod node;
 mod ops;
@@ -42,6 +43,12 @@ deno_core::extension!(
         clock::ops::op_isle_date,
         clock::ops::op_isle_is_frozen,
         clock::ops::op_isle_now,
+        eddsa::op_isle_ed25519_small_order,
+        eddsa::op_isle_ed448_from_pkcs8,
+        eddsa::op_isle_ed448_from_spki,
+        eddsa::op_isle_ed448_public,
+        eddsa::op_isle_ed448_sign,
+        eddsa::op_isle_ed448_verify,
         gcm::op_isle_aes_gcm,
         node::op_isle_digest,
         node::op_isle_pbkdf2,
