@@ -21,7 +21,7 @@ export const handler = async () => {
   const stacked = await observed((observer) => {
     observer.observe({ type: "mark" });
     observer.observe({ type: "measure" });
-    performance.mark("late", { startTime: 5 });
+    performance.mark("late", { startTime: 1_000_000_000 });
     performance.measure("early", { start: 1, end: 2 });
   });
   const mixed = new PerformanceObserver(() => {});
