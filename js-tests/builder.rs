@@ -103,7 +103,10 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         ("setTimeout(() => {}, 10_000);", "pending after start-up"),
         ("const there = typeof WebAssembly;", "WebAssembly"),
         ("const there = typeof Promise.try;", "Promise.try"),
-        ("await crypto.subtle.digest('SHA-256', new Uint8Array(2));", "crypto.subtle.digest"),
+        (
+            "await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']);",
+            "crypto.subtle.importKey",
+        ),
         ("const load = () => import('./index.js');", "import()"),
         ("Object.freeze(Promise);", "probation"),
     ] {
@@ -112,6 +115,18 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         let refused = report.snapshot_refused.unwrap_or_default();
         assert!(refused.contains(reason), "{start}: {refused}");
     }
+}
+
+#[test]
+fn digests_may_be_in_snapshots() {
+    let at_start = "const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'));\n\
+                    export const handler = () => new Uint8Array(digest)[0].toString(16);";
+    let report = build(at_start, &[]);
+    assert!(report.snapshot_us.is_some() && report.warmed_up, "{report:?}");
+    let in_the_call = "export const handler = async () => \
+                       (await crypto.subtle.digest({ name: 'sha-1' }, new Uint8Array(4))).byteLength;";
+    let report = build(in_the_call, &[]);
+    assert!(report.snapshot_us.is_some() && report.warmed_up, "{report:?}");
 }
 
 #[test]

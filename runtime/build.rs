@@ -49,6 +49,7 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         OWN,
         &[
             "crypto.js",
+            "crypto_checks.js",
             "ed448.js",
             "exchange.js",
             "fetch.js",

@@ -17,7 +17,6 @@ const {
   ObjectDefineProperty,
   ReflectApply,
   ReflectGetOwnPropertyDescriptor,
-  StringPrototypeReplaceAll,
   StringPrototypeSlice,
   StringPrototypeToUpperCase,
   TypedArrayPrototypeGetBuffer,
@@ -28,7 +27,7 @@ const {
   TypeError,
   Uint8Array,
 } = primordials;
-const { op_isle_aes_gcm, op_isle_ed25519_small_order, op_isle_random } = core.ops;
+const { op_isle_aes_gcm, op_isle_digest, op_isle_random } = core.ops;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const { QuotaExceededError } = core.loadExtScript("ext:isle/scope.js");
@@ -104,42 +103,37 @@ const gcm = (decrypt, algorithm, key, data) => {
   return TypedArrayPrototypeGetBuffer(op_isle_aes_gcm(decrypt, material, iv, aad, tagBits / 8, text));
 };
 
-// Ed448 has a script of its own, which is loaded when somebody first names it.
-let ed448;
-const theEd448 = () =>
-  ed448 ??= core.loadExtScript("ext:isle/ed448.js").setUp({ createKey: real.fromCloneData, bytesOf });
+// Digests of what is not large are made at once: cheaper than a thread, and nothing of them is left
+// outside the heap. undefined: leave it to the platform's own.
+const DIGESTS = { __proto__: null, "SHA-1": "sha1", "SHA-256": "sha256", "SHA-384": "sha384", "SHA-512": "sha512" };
+const DIGEST_BYTES_MAX = 262_144;
+const NO_BYTES = new Uint8Array(0);
+const digest = (algorithm, data) => {
+  const asked = typeof algorithm === "object" && algorithm !== null ? algorithm.name : algorithm;
+  if (typeof asked !== "string") return undefined;
+  const name = DIGESTS[StringPrototypeToUpperCase(asked)];
+  if (name === undefined) return undefined;
+  let bytes;
+  try {
+    bytes = bytesOf(data);
+  } catch {
+    return undefined; // a detached buffer
+  }
+  if (bytes === undefined || TypedArrayPrototypeGetByteLength(bytes) > DIGEST_BYTES_MAX) return undefined;
+  return TypedArrayPrototypeGetBuffer(op_isle_digest(name, false, NO_BYTES, bytes));
+};
+
+// Ed448, and what keys and signatures must not be, have scripts of their own, which are loaded when somebody first needs
+// them.
+let ed448, checks;
+const theEd448 = () => ed448 ??= core.loadExtScript("ext:isle/ed448.js").setUp(real, originals, realSubtle, bytesOf);
+const theChecks = () => checks ??= core.loadExtScript("ext:isle/crypto_checks.js").setUp(real, originals, realSubtle);
 const isNamed = (algorithm, upperCase) => {
   const name = algorithm !== null && typeof algorithm === "object" ? algorithm.name : algorithm;
   return typeof name === "string" && name.length === upperCase.length && StringPrototypeToUpperCase(name) === upperCase;
 };
 const isEd448 = (algorithm) => isNamed(algorithm, "ED448");
 const isEd448Key = (key) => ed448 !== undefined && ed448.has(key);
-
-// Wrapping knows the platform's own keys alone: another's bytes travel as those of a secret.
-const AS_SECRET = { __proto__: null, name: "HMAC", hash: "SHA-256" };
-const wrapEd448 = async (format, key, wrappingKey, algorithm) => {
-  const secret = real.importCryptoKeySync("raw", theEd448().exported(format, key), AS_SECRET, true, ["sign"]);
-  return await ReflectApply(originals.wrapKey, realSubtle(), ["raw", secret, wrappingKey, algorithm]);
-};
-const unwrapEd448 = async (format, wrapped, unwrappingKey, algorithm, keyAlgorithm, extractable, usages) => {
-  const args = ["raw", wrapped, unwrappingKey, algorithm, AS_SECRET, true, ["sign"]];
-  const secret = await ReflectApply(originals.unwrapKey, realSubtle(), args);
-  const bytes = await ReflectApply(originals.exportKey, realSubtle(), ["raw", secret]);
-  return theEd448().imported(format, bytes, keyAlgorithm, extractable, usages);
-};
-
-// Ed25519: with a key or a commitment of small order, one signature fits many messages.
-const POINT_BYTES = 32;
-const isForged = (algorithm, key, signature) => {
-  if (!isNamed(algorithm, "ED25519") || !(key instanceof real.CryptoKey)) return false;
-  if (key.algorithm.name !== "Ed25519" || key.type !== "public" || !ArrayPrototypeIncludes(key.usages, "verify")) return false;
-  const signed = bytesOf(signature);
-  if (signed === undefined || TypedArrayPrototypeGetByteLength(signed) < POINT_BYTES) return false;
-  // The key is the end of its DER.
-  const point = TypedArrayPrototypeSlice(real.cryptoKeyExportNodeKeyMaterial(key).data, -POINT_BYTES);
-  return op_isle_ed25519_small_order(point) ||
-    op_isle_ed25519_small_order(TypedArrayPrototypeSlice(signed, 0, POINT_BYTES));
-};
 
 // What takes the place of the platform's own; undefined: nothing does.
 const SPECIAL = {
@@ -153,32 +147,11 @@ const SPECIAL = {
   sign: (algorithm, key, data) => isEd448(algorithm) ? theEd448().sign(algorithm, key, data) : undefined,
   verify(algorithm, key, signature, data) {
     if (isEd448(algorithm)) return theEd448().verify(algorithm, key, signature, data);
-    return isForged(algorithm, key, signature) ? false : undefined;
+    if (!isNamed(algorithm, "ED25519") || !(key instanceof real.CryptoKey)) return undefined;
+    return theChecks().isForged(key, bytesOf(signature)) ? false : undefined;
   },
-  wrapKey: (...args) => isEd448Key(args[1]) ? ReflectApply(wrapEd448, undefined, args) : undefined,
-  unwrapKey: (...args) => isEd448(args[4]) ? ReflectApply(unwrapEd448, undefined, args) : undefined,
-};
-
-// What a JSON Web Key must have and the platform's own does not miss, once it has taken the key.
-const COORDINATE = { __proto__: null, "P-256": 43, "P-384": 64, "P-521": 88 };
-const checkJwk = async (jwk) => {
-  const bad = (what) => {
-    throw new DOMException(`${what} of the JSON Web Key is missing or not its curve's`, "DataError");
-  };
-  const { kty, crv, alg, d, x, y } = jwk;
-  if (kty === "EC" && d !== undefined) {
-    const length = COORDINATE[crv];
-    if (length === undefined) bad("'crv'");
-    if (x?.length !== length || y?.length !== length || d.length !== length) bad("'x', 'y' or 'd'");
-  }
-  if (kty !== "OKP") return;
-  if (crv === "Ed25519" && alg !== undefined && alg !== crv && alg !== "EdDSA") bad("'alg'");
-  if (d === undefined) return;
-  if (typeof x !== "string") bad("'x'");
-  const usages = [crv === "Ed25519" ? "sign" : "deriveBits"];
-  const copy = real.importCryptoKeySync("jwk", { kty, crv, d }, crv, true, usages);
-  const own = await ReflectApply(originals.exportKey, realSubtle(), ["jwk", copy]);
-  if (own.x !== StringPrototypeReplaceAll(x, "=", "")) bad("'x'");
+  wrapKey: (...args) => isEd448Key(args[1]) ? ReflectApply(ed448.wrapKey, undefined, args) : undefined,
+  unwrapKey: (...args) => isEd448(args[4]) ? ReflectApply(theEd448().unwrapKey, undefined, args) : undefined,
 };
 
 // The bits beyond a length that is no whole number of bytes are zero.
@@ -199,7 +172,7 @@ const AFTER = {
     return result;
   },
   async importKey(result, args) {
-    if (args[0] === "jwk") await checkJwk(args[1]);
+    if (args[0] === "jwk") await theChecks().checkJwk(args[1]);
     return result;
   },
 };
@@ -211,6 +184,10 @@ const wrapSubtle = (name) => {
   const original = originals[name] = SubtleCrypto.prototype[name];
   const wrapper = { async [name](...args) {
     if (this !== subtle) throw new TypeError("Illegal invocation");
+    if (name === "digest") {
+      const made = ReflectApply(digest, undefined, args);
+      if (made !== undefined) return made;
+    }
     if (building()) {
       touch(`crypto.subtle.${name}`);
       throw new DOMException("not while a snapshot is made", "NotSupportedError");

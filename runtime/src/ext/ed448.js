@@ -11,6 +11,7 @@ const {
   ArrayPrototypeSlice,
   JSONParse,
   JSONStringify,
+  ReflectApply,
   SafeWeakMap,
   StringPrototypeIncludes,
   StringPrototypePadEnd,
@@ -25,22 +26,23 @@ const {
   WeakMapPrototypeHas,
   WeakMapPrototypeSet,
 } = primordials;
-const {
-  op_isle_ed448_from_pkcs8,
-  op_isle_ed448_from_spki,
-  op_isle_ed448_public,
-  op_isle_ed448_sign,
-  op_isle_ed448_verify,
-  op_isle_random,
-} = core.ops;
+const { op_isle_eddsa, op_isle_random } = core.ops;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
 const infra = core.loadExtScript("ext:deno_web/00_infra.js");
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
+
+// What the operation does, by number (`eddsa.rs`).
+const publicOf = (seed) => op_isle_eddsa(0, seed);
+const sign = (seed, context, data) => op_isle_eddsa(1, seed, context, data);
+const verify = (point, context, data, signature) => op_isle_eddsa(2, point, context, data, signature)[0] === 1;
+const fromPkcs8 = (der) => op_isle_eddsa(3, der);
+const fromSpki = (der) => op_isle_eddsa(4, der);
 
 const NAME = "Ed448", KEY_BYTES = 57, BASE64_LENGTH = 76;
 // What stands before a key in DER (RFC 8410).
 const SPKI = [0x30, 0x43, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x03, 0x3a, 0x00];
 const PKCS8 = [0x30, 0x47, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x71, 0x04, 0x3b, 0x04, 0x39];
+const SECRET = { __proto__: null, name: "HMAC", hash: "SHA-256" };
 const USAGES = [
   "encrypt", "decrypt", "sign", "verify", "deriveKey", "deriveBits", "wrapKey", "unwrapKey", "encapsulateKey",
   "encapsulateBits", "decapsulateKey", "decapsulateBits",
@@ -61,14 +63,14 @@ const onlyFor = (usages, allowed) => {
   }
 };
 
-function setUp({ createKey, bytesOf }) {
+function setUp(real, originals, realSubtle, bytesOf) {
   // What a key is, by the key: what its own properties say can be overwritten.
   const keys = new SafeWeakMap();
   const has = (key) => WeakMapPrototypeHas(keys, key);
   const make = (type, extractable, allUsages, bytes) => {
     const usages = ArrayPrototypeFilter(USAGES, (usage) => ArrayPrototypeIncludes(allUsages, usage));
     const empty = new Uint8Array(0);
-    const key = createKey({ keyType: type, extractable, usages, algorithm: { name: NAME }, keyData: empty });
+    const key = real.fromCloneData({ keyType: type, extractable, usages, algorithm: { name: NAME }, keyData: empty });
     WeakMapPrototypeSet(keys, key, { __proto__: null, type, extractable, usages, bytes });
     return key;
   };
@@ -136,7 +138,7 @@ function setUp({ createKey, bytesOf }) {
     const publicBytes = fromBase64(x, "x");
     if (!isPrivate) return make("public", extractable, usages, publicBytes);
     const seed = fromBase64(d, "d");
-    if (toBase64(op_isle_ed448_public(seed)) !== x) fail("DataError", "'x' of the JSON Web Key is not that of 'd'");
+    if (toBase64(publicOf(seed)) !== x) fail("DataError", "'x' of the JSON Web Key is not that of 'd'");
     return make("private", extractable, usages, seed);
   };
 
@@ -149,10 +151,10 @@ function setUp({ createKey, bytesOf }) {
         return make("public", extractable, usages, bytes);
       case "spki":
         onlyFor(usages, "verify");
-        return make("public", extractable, usages, op_isle_ed448_from_spki(bytes));
+        return make("public", extractable, usages, fromSpki(bytes));
       case "pkcs8":
         onlyFor(usages, "sign");
-        return make("private", extractable, usages, op_isle_ed448_from_pkcs8(bytes));
+        return make("private", extractable, usages, fromPkcs8(bytes));
       default:
         fail("NotSupportedError", `keys of Ed448 have no format '${format}'`);
     }
@@ -190,12 +192,27 @@ function setUp({ createKey, bytesOf }) {
         only("private");
         return withPrefix(PKCS8, bytes);
       case "jwk": {
-        const x = toBase64(isPrivate ? op_isle_ed448_public(bytes) : bytes);
+        const x = toBase64(isPrivate ? publicOf(bytes) : bytes);
         const pair = isPrivate ? { x, d: toBase64(bytes) } : { x };
         return { kty: "OKP", alg: NAME, crv: NAME, ...pair, key_ops: ArrayPrototypeSlice(usages), ext: true };
       }
       default:
         fail("NotSupportedError", `keys of Ed448 have no format '${format}'`);
+    }
+  };
+
+  // What is wrapped: the bytes of an export. A wrapping that takes whole blocks gets spaces after JSON.
+  const exported = (format, key) => {
+    const made = exportKey(format, key);
+    if (formatOf(format) !== "jwk") return made;
+    const text = JSONStringify(made);
+    return core.encode(StringPrototypePadEnd(text, text.length + (8 - text.length % 8) % 8));
+  };
+  const parsed = (bytes) => {
+    try {
+      return JSONParse(core.decode(new Uint8Array(bytes)));
+    } catch {
+      return fail("DataError", "the unwrapped data are not JSON");
     }
   };
 
@@ -214,42 +231,36 @@ function setUp({ createKey, bytesOf }) {
       op_isle_random(seed);
       return {
         privateKey: make("private", !!extractable, signs, seed),
-        publicKey: make("public", true, verifies, op_isle_ed448_public(seed)),
+        publicKey: make("public", true, verifies, publicOf(seed)),
       };
     },
     sign(algorithm, key, data) {
       const context = contextOf(algorithm);
       const bytes = required(bytesOf(data));
-      return TypedArrayPrototypeGetBuffer(op_isle_ed448_sign(bytesFor(key, "private", "sign"), context, bytes));
+      return TypedArrayPrototypeGetBuffer(sign(bytesFor(key, "private", "sign"), context, bytes));
     },
     verify(algorithm, key, signature, data) {
       const context = contextOf(algorithm);
       const signed = required(bytesOf(signature)), bytes = required(bytesOf(data));
-      return op_isle_ed448_verify(bytesFor(key, "public", "verify"), context, signed, bytes);
+      return verify(bytesFor(key, "public", "verify"), context, bytes, signed);
     },
     getPublicKey(key, keyUsages) {
       const usages = usagesOf(keyUsages);
       const { type, bytes } = WeakMapPrototypeGet(keys, key);
       if (type !== "private") fail("NotSupportedError", "the key is not a private one");
       onlyFor(usages, "verify");
-      return make("public", true, usages, op_isle_ed448_public(bytes));
+      return make("public", true, usages, publicOf(bytes));
     },
-    // What is wrapped: the bytes of an export. A wrapping that takes whole blocks gets spaces after JSON.
-    exported(format, key) {
-      const exported = exportKey(format, key);
-      if (formatOf(format) !== "jwk") return exported;
-      const text = JSONStringify(exported);
-      return core.encode(StringPrototypePadEnd(text, text.length + (8 - text.length % 8) % 8));
+    // Wrapping knows the platform's own keys alone: another's bytes travel as those of a secret.
+    async wrapKey(format, key, wrappingKey, algorithm) {
+      const secret = real.importCryptoKeySync("raw", exported(format, key), SECRET, true, ["sign"]);
+      return await ReflectApply(originals.wrapKey, realSubtle(), ["raw", secret, wrappingKey, algorithm]);
     },
-    imported(format, data, algorithm, extractable, usages) {
-      if (formatOf(format) !== "jwk") return importKey(format, data, algorithm, extractable, usages);
-      let jwk;
-      try {
-        jwk = JSONParse(core.decode(new Uint8Array(data)));
-      } catch {
-        fail("DataError", "the unwrapped data are not JSON");
-      }
-      return importKey(format, jwk, algorithm, extractable, usages);
+    async unwrapKey(format, wrapped, unwrappingKey, unwrapAlgorithm, algorithm, extractable, usages) {
+      const args = ["raw", wrapped, unwrappingKey, unwrapAlgorithm, SECRET, true, ["sign"]];
+      const secret = await ReflectApply(originals.unwrapKey, realSubtle(), args);
+      const bytes = await ReflectApply(originals.exportKey, realSubtle(), ["raw", secret]);
+      return importKey(format, formatOf(format) === "jwk" ? parsed(bytes) : bytes, algorithm, extractable, usages);
     },
   };
 }

@@ -19,25 +19,6 @@ fn signing_key(seed: &[u8]) -> Result<SigningKey, JsErrorBox> {
     Ok(SigningKey::from(seed))
 }
 
-/// The public key of a private one.
-#[op2]
-#[buffer]
-pub fn op_isle_ed448_public(#[buffer] seed: &[u8]) -> Result<Vec<u8>, JsErrorBox> {
-    Ok(signing_key(seed)?.verifying_key().to_bytes().to_vec())
-}
-
-#[op2]
-#[buffer]
-pub fn op_isle_ed448_sign(
-    #[buffer] seed: &[u8],
-    #[buffer] context: &[u8],
-    #[buffer] data: &[u8],
-) -> Result<Vec<u8>, JsErrorBox> {
-    let signature = signing_key(seed)?.sign_ctx(context, data);
-    let signature = signature.map_err(|_| JsErrorBox::new("DOMExceptionOperationError", "the context is too long"))?;
-    Ok(signature.to_bytes().to_vec())
-}
-
 fn verified(public: &[u8], context: &[u8], signature: &[u8], data: &[u8]) -> Option<()> {
     if context.len() > CONTEXT_BYTES_MAX {
         return None;
@@ -47,40 +28,37 @@ fn verified(public: &[u8], context: &[u8], signature: &[u8], data: &[u8]) -> Opt
     VerifyingKey::from_bytes(public).ok()?.verify_ctx(&signature, context, data).ok()
 }
 
-#[op2(fast)]
-pub fn op_isle_ed448_verify(
-    #[buffer] public: &[u8],
-    #[buffer] context: &[u8],
-    #[buffer] signature: &[u8],
-    #[buffer] data: &[u8],
-) -> bool {
-    verified(public, context, signature, data).is_some()
+/// With such a point as the key or in a signature, one signature of Ed25519 fits many messages.
+fn is_small_order(point: &[u8]) -> bool {
+    let point = CompressedEdwardsY::from_slice(point).ok().and_then(|point| point.decompress());
+    point.is_some_and(|point| point.is_small_order())
 }
 
-/// The seed in a PKCS #8 document (RFC 8410); a public key in it must be the seed's.
+/// One operation for all, because each costs every isolate. `what`: 0, the public key of a seed; 1, a signature; 2,
+/// whether a signature is right; 3, the seed in a PKCS #8 document (RFC 8410), whose public key must be the seed's if it
+/// has one; 4, the public key in a `SubjectPublicKeyInfo`; 5, whether a point of Ed25519 is of small order.
 #[op2]
 #[buffer]
-pub fn op_isle_ed448_from_pkcs8(#[buffer] der: &[u8]) -> Result<Vec<u8>, JsErrorBox> {
-    let key = SigningKey::from_pkcs8_der(der).map_err(|_| data_error("private"))?;
-    Ok(key.to_bytes().to_vec())
-}
-
-/// The public key in a `SubjectPublicKeyInfo`.
-#[op2]
-#[buffer]
-pub fn op_isle_ed448_from_spki(#[buffer] der: &[u8]) -> Result<Vec<u8>, JsErrorBox> {
-    let key = VerifyingKey::from_public_key_der(der).map_err(|_| data_error("public"))?;
-    Ok(key.to_bytes().to_vec())
-}
-
-/// Whether 32 bytes are a point of Ed25519 of small order: with one as the key or in a signature,
-/// one signature fits many messages.
-#[op2(fast)]
-pub fn op_isle_ed25519_small_order(#[buffer] point: &[u8]) -> bool {
-    CompressedEdwardsY::from_slice(point)
-        .ok()
-        .and_then(|point| point.decompress())
-        .is_some_and(|point| point.is_small_order())
+pub fn op_isle_eddsa(
+    #[smi] what: u32,
+    #[buffer] key: &[u8],
+    #[buffer] context: Option<&[u8]>,
+    #[buffer] data: Option<&[u8]>,
+    #[buffer] signature: Option<&[u8]>,
+) -> Result<Vec<u8>, JsErrorBox> {
+    let (context, data) = (context.unwrap_or_default(), data.unwrap_or_default());
+    Ok(match what {
+        0 => signing_key(key)?.verifying_key().to_bytes().to_vec(),
+        1 => {
+            let signature = signing_key(key)?.sign_ctx(context, data);
+            let too_long = |_| JsErrorBox::new("DOMExceptionOperationError", "the context is too long");
+            signature.map_err(too_long)?.to_bytes().to_vec()
+        }
+        2 => vec![u8::from(verified(key, context, signature.unwrap_or_default(), data).is_some())],
+        3 => SigningKey::from_pkcs8_der(key).map_err(|_| data_error("private"))?.to_bytes().to_vec(),
+        4 => VerifyingKey::from_public_key_der(key).map_err(|_| data_error("public"))?.to_bytes().to_vec(),
+        _ => vec![u8::from(is_small_order(key))],
+    })
 }
 
 #[cfg(test)]
