@@ -18,6 +18,8 @@ const thrown = (run) => {
 };
 
 export const handler = async () => {
+  performance.clearMarks();
+  performance.clearMeasures();
   const stacked = await observed((observer) => {
     observer.observe({ type: "mark" });
     observer.observe({ type: "measure" });
