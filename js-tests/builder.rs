@@ -1,6 +1,7 @@
 //! The builder of function snapshots, as a process of its own: which way to start it finds best,
 //! and why it refuses a snapshot where state may not be shared between isolates.
 
+use isle_runtime::isolate::guard;
 use isle_wire::{
     BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind, StartWish,
 };
@@ -115,6 +116,21 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         let refused = report.snapshot_refused.unwrap_or_default();
         assert!(refused.contains(reason), "{start}: {refused}");
     }
+}
+
+#[test]
+fn a_node_hashes_with_a_seed_of_its_own() {
+    let make = |folder: &tempfile::TempDir, name: &str| {
+        let path = folder.path().join(name);
+        let made = Command::new(ISLE).arg("__base-snapshot").arg(&path).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read(path).unwrap()
+    };
+    let [cache, other_cache] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [one, same, other] = [(&cache, "1"), (&cache, "2"), (&other_cache, "1")].map(|(cache, name)| make(cache, name));
+    // The read-only part holds the seed and the hashes of common names.
+    assert!(guard::same_read_only(&one, &same), "one cache, one seed");
+    assert!(!guard::same_read_only(&one, &other), "another cache, another seed");
 }
 
 #[test]
