@@ -159,4 +159,51 @@ pub const PATCHES: &[Patch] = &[
       try {
         if (controller[_readAll]"#,
     ),
+    // Compression: data that end too early are an error. That a decoder has seen its end shows in that it takes no more.
+    patch(
+        "deno_web/14_compression.js",
+        r#"      flush(controller) {
+        const output = op_compression_finish(rid, true);
+        maybeEnqueue(controller, output);
+      },
+      cancel: (_reason) => {
+        op_compression_finish(rid, false);
+      },
+    });
+
+    this[webidl.brand] = webidl.brand;
+  }
+
+  get readable() {
+    webidl.assertBranded(this, DecompressionStreamPrototype);"#,
+        r#"      flush(controller) {
+        if (format === "deflate" || format === "deflate-raw") checkEnd(rid);
+        const output = op_compression_finish(rid, true);
+        maybeEnqueue(controller, output);
+      },
+      cancel: (_reason) => {
+        op_compression_finish(rid, false);
+      },
+    });
+
+    this[webidl.brand] = webidl.brand;
+  }
+
+  get readable() {
+    webidl.assertBranded(this, DecompressionStreamPrototype);"#,
+    ),
+    patch(
+        "deno_web/14_compression.js",
+        "function maybeEnqueue(controller, output) {",
+        r#"function checkEnd(rid) {
+  try {
+    op_compression_write(rid, new primordials.Uint8Array(1));
+  } catch (error) {
+    if (error.message === "failed to write whole buffer") return;
+  }
+  throw new primordials.TypeError("the compressed data end too early");
+}
+
+function maybeEnqueue(controller, output) {"#,
+    ),
 ];
