@@ -43,6 +43,7 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     };
     let out = folder.path().join("artifact");
     let order = BuildOrder {
