@@ -4,12 +4,15 @@
 //! a module that exports `handler` (`wpt/pack.rs`), is deployed, called, and answers with the
 //! result of every subtest. What is printed is a row for each area beside the same rows of peers
 //! (`wpt/areas.json`); which subtests failed, and why, goes to `wpt.txt` in the target folder.
+//!
+//! Tests that need their own server are run where one is: `WPT_SERVER=http://localhost:8000`, started
+//! from a whole checkout with `./wpt serve` and a configuration that names `localhost` as the host.
 
 #[path = "wpt/pack.rs"]
 mod pack;
 mod support;
 
-use pack::{Packed, Packer};
+use pack::{Packed, Packer, Server};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -28,8 +31,7 @@ const AT_ONCE: usize = 3;
 
 /// Room for the largest: the harness for interface definitions, thousands of subtests' names. Every
 /// test runs once, so no start is worth preparing.
-const CONFIG: &str =
-    "response_body_bytes_max = 67108864\nstartup_cpu_ms = 10000\n[cells]\nmemory_mb = 2048\nstart = \"source\"\n";
+const CONFIG: &str = "response_body_bytes_max = 67108864\nstartup_cpu_ms = 10000\nfetches_max = 1000\n[cells]\nmemory_mb = 2048\nstart = \"source\"\n";
 
 #[derive(Deserialize)]
 struct Areas {
@@ -42,6 +44,9 @@ struct Areas {
 struct Area {
     name: String,
     paths: Vec<String>,
+    /// Whether they need the tests' own server.
+    #[serde(default)]
+    served: bool,
     subtests: usize,
     passed: Vec<usize>,
 }
@@ -64,7 +69,7 @@ struct Row {
 
 fn call(tenant: &Tenant<'_>, app: &str, test: &Packed) -> Result<Answer, String> {
     let limits = [("wall_ms", 60_000), ("handler_cpu_ms", 60_000), ("heap_mb", 512)];
-    let larger = [("startup_cpu_ms", 10_000), ("response_body_bytes_max", 64 << 20)];
+    let larger = [("startup_cpu_ms", 10_000), ("response_body_bytes_max", 64 << 20), ("fetches_max", 1_000)];
     let deployment = Deployment::of(app, &test.module).limits(&[&limits[..], &larger].concat());
     let deployed = tenant.try_deploy(&deployment);
     if deployed.status() >= 300 {
@@ -106,7 +111,7 @@ fn print_row(name: &str, subtests: usize, passed: usize, peers: &[usize]) {
     let best = peers.iter().copied().max().unwrap_or(0);
     let mark = if passed >= best { "" } else { " <" };
     let peers: String = peers.iter().map(|peer| format!("{:>12}", percent(*peer, subtests))).collect();
-    println!("{name:<22}{subtests:>9}{passed:>9}{:>8}{peers}{mark}", percent(passed, subtests));
+    println!("{name:<30}{subtests:>9}{passed:>9}{:>8}{peers}{mark}", percent(passed, subtests));
 }
 
 /// Sums of several rows: subtests, passed, and peers' passed.
@@ -128,13 +133,17 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     };
     let tree = Path::new(&tree).canonicalize().expect("WPT is a folder");
-    let packer = Packer::new(&tree);
-    let areas = Areas { areas: areas.areas.into_iter().filter(|area| selected(&area.name)).collect(), ..areas };
+    let server = std::env::var("WPT_SERVER").ok().filter(|origin| !origin.is_empty()).map(|origin| Server::at(&origin));
+    let wanted = |area: &Area| selected(&area.name) && (!area.served || server.is_some());
+    let areas = Areas { areas: areas.areas.into_iter().filter(wanted).collect(), ..areas };
+    let open: Vec<String> = server.iter().flat_map(Server::authorities).collect();
+    let packer = Packer::new(&tree, server);
     let paths = areas.areas.iter().flat_map(|area| area.paths.iter().map(move |path| (area, path)));
-    let tests: Vec<(&Area, Packed)> =
-        paths.flat_map(|(area, path)| packer.pack(path).into_iter().map(move |test| (area, test))).collect();
+    let tests: Vec<(&Area, Packed)> = paths
+        .flat_map(|(area, path)| packer.pack(path, area.served).into_iter().map(move |test| (area, test)))
+        .collect();
 
-    let node = Node::start(CONFIG);
+    let node = Node::start(&format!("{CONFIG}[egress]\nopen = {open:?}\n"));
     let tenant = node.tenant("wpt");
     let (next, rows) = (AtomicUsize::new(0), Mutex::new(BTreeMap::<&str, Row>::new()));
     std::thread::scope(|scope| {
@@ -151,7 +160,7 @@ fn main() -> ExitCode {
     let rows = rows.into_inner().expect("rows");
     let named = |area: &'_ Area| rows.get(area.name.as_str());
     let peers: String = areas.peers.iter().map(|peer| format!("{peer:>12}")).collect();
-    println!("{:<22}{:>9}{:>9}{:>8}{peers}", "area", "subtests", "passed", "Isle");
+    println!("{:<30}{:>9}{:>9}{:>8}{peers}", "area", "subtests", "passed", "Isle");
     for area in &areas.areas {
         let passed = named(area).map_or(0, |row| row.passed);
         // What a file that breaks down does not report counts as failed.
@@ -159,9 +168,10 @@ fn main() -> ExitCode {
         print_row(&area.name, subtests, passed, &area.passed);
     }
     let every = || areas.areas.iter().filter_map(|area| Some((area, named(area)?)));
-    for (name, (subtests, passed, peers)) in
-        [("all but WebCryptoAPI", sum(every().filter(|(area, _)| area.name != "WebCryptoAPI"))), ("all", sum(every()))]
-    {
+    for (name, (subtests, passed, peers)) in [
+        ("all but WebCryptoAPI", sum(every().filter(|(area, _)| !area.served && area.name != "WebCryptoAPI"))),
+        ("all", sum(every().filter(|(area, _)| !area.served))),
+    ] {
         print_row(name, subtests, passed, &peers);
     }
     let failures: String = every().map(|(_, row)| row.failures.as_str()).collect();

@@ -45,7 +45,21 @@ const SCRIPTS: &[(&str, &[&str])] = &[
         &["20_headers.js", "21_formdata.js", "22_body.js", "23_request.js", "23_response.js", "26_fetch.js"],
     ),
     ("deno_crypto", &["00_crypto.js"]),
-    (OWN, &["crypto.js", "exchange.js", "fetch.js", "frozen.js", "lambda_stream.js", "scope.js", "wasm_streaming.js"]),
+    (
+        OWN,
+        &[
+            "crypto.js",
+            "crypto_checks.js",
+            "ed448.js",
+            "exchange.js",
+            "fetch.js",
+            "fetch_rules.js",
+            "frozen.js",
+            "lambda_stream.js",
+            "scope.js",
+            "wasm_streaming.js",
+        ],
+    ),
 ];
 
 /// Node's modules, written here: `src/ext/node`.
@@ -86,6 +100,7 @@ const OWN: &str = "isle";
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=patches.rs");
+    println!("cargo::rerun-if-changed=patches");
     println!("cargo::rerun-if-changed=src/ext");
     let mut folders = crate_folders();
     folders.insert(OWN.to_owned(), PathBuf::from("src/ext"));
@@ -120,7 +135,7 @@ fn main() {
 fn wrap(path: &Path, name: &str, script: &str) -> String {
     let mut text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     let of_this = |patch: &&patches::Patch| patch.script.split_once('/') == Some((name, script));
-    for patch in patches::PATCHES.iter().filter(of_this) {
+    for patch in patches::patches().filter(of_this) {
         let found = text.matches(patch.find).count();
         assert_eq!(found, patch.times, "{}: the patch of {:?} fits {found} times", patch.script, patch.find);
         text = text.replace(patch.find, patch.put);

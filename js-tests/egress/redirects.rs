@@ -7,6 +7,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("redirects_are_followed_shown_or_refused", redirects_are_followed_shown_or_refused),
     ("a_redirect_changes_the_method_as_it_should", a_redirect_changes_the_method_as_it_should),
     ("a_redirect_to_another_origin_takes_no_credentials", a_redirect_to_another_origin_takes_no_credentials),
+    ("a_redirect_brings_no_credentials_of_its_own", a_redirect_brings_no_credentials_of_its_own),
     ("redirects_end_after_twenty", redirects_end_after_twenty),
     ("a_redirect_to_a_refused_address_is_refused", a_redirect_to_a_refused_address_is_refused),
 ];
@@ -65,6 +66,14 @@ fn a_redirect_changes_the_method_as_it_should(world: &World<'_>) {
         let kept = expected != "GET";
         assert_eq!((&seen["method"], &seen["body"]), (&json!(expected), &json!(if kept { "the body" } else { "" })));
         assert_eq!((has(&seen, "content-type"), has(&seen, "x-own")), (kept, true), "{status} {method}");
+    }
+}
+
+fn a_redirect_brings_no_credentials_of_its_own(world: &World<'_>) {
+    for target in [&world.near, &world.other] {
+        let got =
+            world.fetch(&redirect(world, 302, &format!("http://user:password@{}/request", target.addr)), json!({}));
+        assert_eq!(got["error"], "TypeError", "{got}");
     }
 }
 

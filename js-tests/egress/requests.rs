@@ -18,6 +18,8 @@ pub const TESTS: &[(&str, Test)] = &[
     ("a_module_may_fetch_while_it_starts", a_module_may_fetch_while_it_starts),
     ("a_request_in_flight_fetches_on_after_a_deploy", a_request_in_flight_fetches_on_after_a_deploy),
     ("credentials_in_a_url_are_refused", credentials_in_a_url_are_refused),
+    ("modes_of_caches_become_fields", modes_of_caches_become_fields),
+    ("integrity_is_checked", integrity_is_checked),
 ];
 
 fn a_function_fetches(world: &World<'_>) {
@@ -59,7 +61,7 @@ fn a_json_post_arrives_as_it_was_made(world: &World<'_>) {
     assert_eq!(field(&seen, "host"), [world.near.addr.to_string()]);
     assert_eq!(field(&seen, "content-length"), [body.len().to_string()]);
     assert_eq!(field(&seen, "accept"), ["*/*"]);
-    assert_eq!(field(&seen, "accept-encoding"), ["gzip, deflate, br"]);
+    assert_eq!(field(&seen, "accept-encoding"), ["gzip, deflate, br, zstd"]);
     assert!(field(&seen, "user-agent")[0].starts_with("Isle/"));
     let empty = world.fetch(&world.near.url("/request"), json!({ "method": "POST" }));
     assert_eq!(field(&fields(&empty), "content-length"), ["0"]);
@@ -194,4 +196,26 @@ fn credentials_in_a_url_are_refused(world: &World<'_>) {
     let got = world.fetch(&format!("http://me:secret@{}/request", world.near.addr), json!({}));
     assert_eq!(got["error"], "TypeError", "{got}");
     assert!(got["message"].as_str().unwrap().contains("includes credentials"), "{got}");
+}
+
+fn modes_of_caches_become_fields(world: &World<'_>) {
+    let ask = |init: Value| fields(&world.fetch(&world.near.url("/request"), init));
+    let seen = ask(json!({ "cache": "no-cache" }));
+    assert_eq!((field(&seen, "cache-control"), field(&seen, "pragma").len()), (vec!["max-age=0"], 0));
+    let seen = ask(json!({ "cache": "no-store", "headers": { "Cache-Control": "max-age=9" } }));
+    assert_eq!((field(&seen, "cache-control"), field(&seen, "pragma")), (vec!["max-age=9"], vec!["no-cache"]));
+    assert!(field(&ask(json!({})), "cache-control").is_empty());
+    assert_eq!(field(&ask(json!({ "headers": { "Range": "bytes=0-1" } })), "accept-encoding"), ["identity"]);
+}
+
+fn integrity_is_checked(world: &World<'_>) {
+    let right = "sha256-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    let wrong = "sha512-LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=";
+    let ask = |integrity: String| world.fetch(&world.near.url("/hello"), json!({ "integrity": integrity }));
+    for fine in [right.into(), format!("sha256-AAAA {right}?option"), "what-ever".into(), String::new()] {
+        assert_eq!(ask(fine.clone())["body"], "hello", "{fine}");
+    }
+    for bad in [wrong.into(), format!("{right} {wrong}"), "sha384-AAAA".into()] {
+        assert_eq!(ask(bad.clone())["error"], "TypeError", "{bad}");
+    }
 }

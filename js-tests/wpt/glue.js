@@ -4,23 +4,33 @@
 
 const g = globalThis;
 
+// The header that a test asks its server for: `?pipe=header(Name,value)`.
+function pipedHeaders(url) {
+  const piped = /^header\(([^,]*),(.*)\)$/.exec(url.searchParams.get("pipe") ?? "");
+  return piped === null ? {} : { [piped[1].toLowerCase()]: piped[2] };
+}
+
 // Files that the test fetches travel inside the module. Anything else goes to the real `fetch`.
 function serveFixtures() {
   const names = Object.keys(test.fixtures);
   if (names.length === 0) return;
   const real = g.fetch;
-  const base = `http://web-platform.test:8000/${test.path}`;
-  g.fetch = { fetch(input) {
+  const base = `http://${test.authority}/${test.path}`;
+  g.fetch = { async fetch(input, init) {
     let url;
     try {
       url = new URL(typeof input === "string" ? input : input?.url || String(input), base);
     } catch {}
-    const content = url?.host === "web-platform.test:8000" ? test.fixtures[url.pathname] : undefined;
+    const content = url?.host === test.authority ? test.fixtures[url.pathname] : undefined;
     if (content === undefined) return real.apply(g, arguments);
     const extension = url.pathname.split(".").pop();
     const type = { json: "application/json", wasm: "application/wasm" }[extension] ?? "text/plain";
     const bytes = Uint8Array.from(atob(content), (character) => character.charCodeAt(0));
-    return Promise.resolve(new Response(bytes, { headers: { "content-type": type } }));
+    const signal = init?.signal ?? input?.signal;
+    signal?.throwIfAborted();
+    await undefined;
+    signal?.throwIfAborted();
+    return new Response(bytes, { headers: { "content-type": type, ...pipedHeaders(url) } });
   } }.fetch;
 }
 
@@ -37,7 +47,7 @@ g.__afterHarness = () => {
 
 function run() {
   g.GLOBAL = { isWindow: () => false, isWorker: () => true, isShadowRealm: () => false };
-  const location = new URL(`http://web-platform.test:8000/${test.path.replace(/\.any\.js$/, ".any.worker.html")}${test.variant}`);
+  const location = new URL(`http://${test.authority}/${test.path.replace(/\.any\.js$/, ".any.worker.html")}${test.variant}`);
   try {
     Object.defineProperty(g, "location", { value: location, configurable: true, writable: true });
   } catch {}

@@ -4,11 +4,13 @@
 //! Only `*.any.js` files are taken: tests for any global scope. `META` comments name what a test
 //! needs and the variants in which it runs.
 
+use crate::support::http::{Connection, Request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 
 const GLUE: &str = include_str!("glue.js");
@@ -28,6 +30,42 @@ pub struct Packed {
 pub struct Packer {
     root: PathBuf,
     harness: String,
+    server: Option<Server>,
+}
+
+/// The tests' own server, which runs somewhere on this machine.
+pub struct Server {
+    /// `localhost:8000`; the next port is its, too.
+    pub authority: String,
+    addr: SocketAddr,
+}
+
+impl Server {
+    /// By its origin, `http://localhost:8000`.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn at(origin: &str) -> Server {
+        let authority = origin.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let mut addrs = authority.to_socket_addrs().unwrap_or_else(|e| panic!("{origin}: {e}"));
+        let addr = addrs.find(SocketAddr::is_ipv4).unwrap_or_else(|| panic!("{origin} is nowhere"));
+        Server { authority, addr }
+    }
+
+    /// Its first two ports, by both of their names.
+    pub fn authorities(&self) -> Vec<String> {
+        let port = self.addr.port();
+        ["localhost", "127.0.0.1"]
+            .iter()
+            .flat_map(|host| [format!("{host}:{port}"), format!("{host}:{}", port + 1)])
+            .collect()
+    }
+
+    /// A file as it serves it: names of hosts and ports are filled in.
+    fn file(&self, path: &str) -> Option<String> {
+        let response = Connection::try_open(self.addr).ok()?.call(&Request::get(&self.authority, path)).ok()?;
+        (response.status() == 200).then(|| response.text())
+    }
 }
 
 #[derive(Default)]
@@ -66,26 +104,28 @@ impl Packer {
     ///
     /// # Panics
     /// When there is no test harness in it.
-    pub fn new(root: &Path) -> Packer {
+    pub fn new(root: &Path, server: Option<Server>) -> Packer {
         let path = root.join("resources/testharness.js");
         let harness = fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         // The harness asks its surroundings what kind of scope it is in; a function is a shell.
         let asks = "function create_test_environment() {";
         assert!(harness.contains(asks), "{} is of an unknown kind", path.display());
         let harness = harness.replacen(asks, &format!("{asks} return new ShellTestEnvironment();"), 1);
-        Packer { root: root.to_owned(), harness }
+        Packer { root: root.to_owned(), harness, server }
     }
 
-    /// Every test below a folder, or the one file, in order of names; nothing where there is no such path.
-    pub fn pack(&self, path: &str) -> Vec<Packed> {
+    /// Every test below a folder, or the one file, in order of names; nothing where there is no such path. Tests that
+    /// are not `served` find the files that they fetch in their modules.
+    pub fn pack(&self, path: &str, served: bool) -> Vec<Packed> {
         let mut files = Vec::new();
         collect(&self.root.join(path), &mut files);
         files.sort();
-        files.iter().flat_map(|file| self.pack_file(file)).collect()
+        files.iter().flat_map(|file| self.pack_file(file, served)).collect()
     }
 
-    fn pack_file(&self, file: &Path) -> Vec<Packed> {
-        let Ok(source) = fs::read_to_string(file) else { return Vec::new() };
+    fn pack_file(&self, file: &Path, served: bool) -> Vec<Packed> {
+        let server = self.server.as_ref().filter(|_| served);
+        let Some(source) = self.text(file, server) else { return Vec::new() };
         let meta = Meta::of(&source);
         let folder = file.parent().expect("a file is in a folder");
         // All in one text that is run with indirect eval: sloppy and global, as a browser has it.
@@ -96,7 +136,7 @@ impl Packer {
             let parser = script == "/resources/WebIDLParser.js";
             let path =
                 if parser { self.root.join("resources/webidl2/lib/webidl2.js") } else { self.at(folder, script) };
-            let Ok(text) = fs::read_to_string(path) else { continue };
+            let Some(text) = self.text(&path, server) else { continue };
             if parser {
                 body += &format!("(function () {{\n{text}\n}}).call(globalThis);\n");
             } else {
@@ -104,12 +144,20 @@ impl Packer {
             }
             all += &text;
         }
-        body += &source;
+        // Strictness is a script's own: the directive counts at the beginning of a body only.
+        if strict(&source) {
+            body += &format!("(function () {{ \"use strict\";\n{source}\n}}).call(globalThis);");
+        } else {
+            body += &source;
+        }
         all += &source;
         let path = file.strip_prefix(&self.root).expect("below the root").to_string_lossy().into_owned();
-        let fixtures = self.fixtures(folder, &all);
+        let fixtures = if server.is_some() { BTreeMap::new() } else { self.fixtures(folder, &all) };
+        let authority = server.map_or("web-platform.test:8000", |server| &server.authority);
         let packed = |variant: &String| {
-            let test = json!({ "path": path, "variant": variant, "long": meta.long, "fixtures": fixtures });
+            let test = json!({
+                "authority": authority, "path": path, "variant": variant, "long": meta.long, "fixtures": fixtures,
+            });
             let module = format!(
                 "const test = {test};\nconst body = {};\n{GLUE}",
                 json!(format!("{body}\n//# sourceURL=/{path}"))
@@ -117,6 +165,16 @@ impl Packer {
             Packed { name: format!("{path}{variant}"), module }
         };
         meta.variants.iter().map(packed).collect()
+    }
+
+    /// A script; one whose name says that the server fills it in comes from there.
+    fn text(&self, file: &Path, server: Option<&Server>) -> Option<String> {
+        match server {
+            Some(server) if file.to_string_lossy().contains(".sub.") => {
+                server.file(&format!("/{}", file.strip_prefix(&self.root).ok()?.display()))
+            }
+            _ => fs::read_to_string(file).ok(),
+        }
     }
 
     fn at(&self, folder: &Path, reference: &str) -> PathBuf {
@@ -152,6 +210,12 @@ impl Packer {
         }
         fixtures
     }
+}
+
+/// Whether a script's first statement is the directive.
+fn strict(source: &str) -> bool {
+    let mut lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    lines.next().is_some_and(|line| matches!(line.trim_end_matches(';'), "'use strict'" | "\"use strict\""))
 }
 
 fn collect(path: &Path, files: &mut Vec<PathBuf>) {

@@ -12,6 +12,9 @@ use std::rc::Rc;
 /// made to cost.
 const CODINGS_MAX: usize = 3;
 
+/// RFC 9659: what a decoder of this coding must have room for is 8 MB, and nobody may want more.
+const ZSTD_WINDOW_LOG_MAX: u32 = 23;
+
 /// What the decoders read from: what has come so far.
 #[derive(Clone, Default)]
 struct Feed(Rc<RefCell<Fed>>);
@@ -46,6 +49,7 @@ enum Coding {
     Gzip,
     Deflate,
     Brotli,
+    Zstd,
 }
 
 impl Decoder {
@@ -58,6 +62,7 @@ impl Decoder {
                 b"gzip" | b"x-gzip" => Coding::Gzip,
                 b"deflate" => Coding::Deflate,
                 b"br" => Coding::Brotli,
+                b"zstd" => Coding::Zstd,
                 b"identity" | b"" => continue,
                 _ => return None,
             });
@@ -89,7 +94,7 @@ impl Decoder {
             }
             drop(fed);
             let raw: Box<dyn Read> = Box::new(self.feed.clone());
-            self.reader = Some(self.codings.iter().rev().fold(raw, |inner, coding| layer(*coding, inner)));
+            self.reader = Some(self.codings.iter().rev().try_fold(raw, |inner, coding| layer(*coding, inner))?);
         }
         let Some(reader) = &mut self.reader else { return Ok(None) };
         match reader.read(out) {
@@ -100,12 +105,17 @@ impl Decoder {
     }
 }
 
-fn layer(coding: Coding, inner: Box<dyn Read>) -> Box<dyn Read> {
-    match coding {
+fn layer(coding: Coding, inner: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    Ok(match coding {
         Coding::Gzip => Box::new(MultiGzDecoder::new(BufReader::new(inner))),
         Coding::Deflate => Box::new(Deflate::Unknown(Some(BufReader::new(inner)))),
         Coding::Brotli => Box::new(Brotli::new(inner)),
-    }
+        Coding::Zstd => {
+            let mut decoder = zstd::Decoder::new(inner)?;
+            decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+            Box::new(decoder)
+        }
+    })
 }
 
 /// `deflate` means zlib's format; some servers send the bare one.
@@ -248,6 +258,7 @@ mod tests {
             ("deflate", bare.finish().unwrap()),
             ("br", brotli(&text)),
             ("gzip, br", brotli(&gzip(&text))),
+            ("zstd", zstd::encode_all(&text[..], 3).unwrap()),
             ("identity, gzip", gzip(&text)),
         ];
         for (codings, data) in cases {
@@ -265,7 +276,8 @@ mod tests {
 
     #[test]
     fn what_is_broken_or_cut_off_is_an_error() {
-        for (codings, data) in [("gzip", gzip(&text())), ("br", brotli(&text()))] {
+        let zstd = zstd::encode_all(&text()[..], 3).unwrap();
+        for (codings, data) in [("gzip", gzip(&text())), ("br", brotli(&text())), ("zstd", zstd)] {
             assert!(decoded(codings, &data[..data.len() / 2], 999).is_err(), "{codings} cut off");
             assert!(decoded(codings, b"this is plain text", 4).is_err(), "{codings} that is none");
         }
@@ -274,7 +286,7 @@ mod tests {
     #[test]
     fn nothing_decodes_to_nothing_and_the_unknown_is_left_alone() {
         assert_eq!(decoded("gzip", b"", 1).unwrap(), b"");
-        for none in ["zstd", "gzip, what", "identity", "", "gzip,gzip,gzip,gzip"] {
+        for none in ["compress", "gzip, what", "identity", "", "gzip,gzip,gzip,gzip"] {
             assert!(Decoder::for_codings([none.as_bytes()].into_iter()).is_none(), "{none}");
         }
     }

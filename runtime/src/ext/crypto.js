@@ -123,25 +123,35 @@ const digest = (algorithm, data) => {
   return TypedArrayPrototypeGetBuffer(op_isle_digest(name, false, NO_BYTES, bytes));
 };
 
-// What a JSON Web Key must have and the platform's own does not miss.
-const COORDINATE = { __proto__: null, "P-256": 43, "P-384": 64, "P-521": 88 };
-const checkJwk = (key) => {
-  if (key === null || typeof key !== "object" || key.d === undefined) return;
-  const bad = (what) => {
-    throw new DOMException(`the key's ${what} is missing or not of its curve's length`, "DataError");
-  };
-  if (key.kty === "OKP" && typeof key.x !== "string") bad("'x'");
-  const length = key.kty === "EC" ? COORDINATE[key.crv] : undefined;
-  if (length !== undefined && typeof key.d === "string" && key.d.length !== length) bad("'d'");
+// Ed448, and what keys and signatures must not be, have scripts of their own, which are loaded when somebody first needs
+// them.
+let ed448, checks;
+const theEd448 = () => ed448 ??= core.loadExtScript("ext:isle/ed448.js").setUp(real, originals, realSubtle, bytesOf);
+const theChecks = () => checks ??= core.loadExtScript("ext:isle/crypto_checks.js").setUp(real, originals, realSubtle);
+const isNamed = (algorithm, upperCase) => {
+  const name = algorithm !== null && typeof algorithm === "object" ? algorithm.name : algorithm;
+  return typeof name === "string" && name.length === upperCase.length && StringPrototypeToUpperCase(name) === upperCase;
 };
+const isEd448 = (algorithm) => isNamed(algorithm, "ED448");
+const isEd448Key = (key) => ed448 !== undefined && ed448.has(key);
 
+// What takes the place of the platform's own; undefined: nothing does.
 const SPECIAL = {
   __proto__: null,
   encrypt: (algorithm, key, data) => gcm(false, algorithm, key, data),
   decrypt: (algorithm, key, data) => gcm(true, algorithm, key, data),
-  importKey(format, key) {
-    if (format === "jwk") checkJwk(key);
+  generateKey: (...args) => isEd448(args[0]) ? ReflectApply(theEd448().generateKey, undefined, args) : undefined,
+  importKey: (...args) => isEd448(args[2]) ? ReflectApply(theEd448().importKey, undefined, args) : undefined,
+  exportKey: (format, key) => isEd448Key(key) ? ed448.exportKey(format, key) : undefined,
+  getPublicKey: (key, usages) => isEd448Key(key) ? ed448.getPublicKey(key, usages) : undefined,
+  sign: (algorithm, key, data) => isEd448(algorithm) ? theEd448().sign(algorithm, key, data) : undefined,
+  verify(algorithm, key, signature, data) {
+    if (isEd448(algorithm)) return theEd448().verify(algorithm, key, signature, data);
+    if (!isNamed(algorithm, "ED25519") || !(key instanceof real.CryptoKey)) return undefined;
+    return theChecks().isForged(key, bytesOf(signature)) ? false : undefined;
   },
+  wrapKey: (...args) => isEd448Key(args[1]) ? ReflectApply(ed448.wrapKey, undefined, args) : undefined,
+  unwrapKey: (...args) => isEd448(args[4]) ? ReflectApply(theEd448().unwrapKey, undefined, args) : undefined,
 };
 
 // The bits beyond a length that is no whole number of bytes are zero.
@@ -153,10 +163,25 @@ const maskBits = (buffer, length) => {
   return buffer;
 };
 
+// What becomes of the platform's own results.
+const AFTER = {
+  __proto__: null,
+  deriveBits: (result, args) => maskBits(result, args[2]),
+  exportKey(result) {
+    if (result.kty === "OKP" && result.crv === "Ed25519") result.alg = "Ed25519";
+    return result;
+  },
+  async importKey(result, args) {
+    if (args[0] === "jwk") await theChecks().checkJwk(args[1]);
+    return result;
+  },
+};
+
+const originals = { __proto__: null };
 const subtle = { __proto__: SubtleCrypto.prototype, [webidl.brand]: webidl.brand };
 ObjectDefineProperty(subtle, webidl.brand, { __proto__: null, enumerable: false });
 const wrapSubtle = (name) => {
-  const original = SubtleCrypto.prototype[name];
+  const original = originals[name] = SubtleCrypto.prototype[name];
   const wrapper = { async [name](...args) {
     if (this !== subtle) throw new TypeError("Illegal invocation");
     if (name === "digest") {
@@ -171,7 +196,7 @@ const wrapSubtle = (name) => {
     const special = SPECIAL[name] === undefined ? undefined : ReflectApply(SPECIAL[name], undefined, args);
     if (special !== undefined) return special;
     const result = await ReflectApply(original, realSubtle(), args);
-    return name === "deriveBits" ? maskBits(result, args[2]) : result;
+    return AFTER[name] === undefined ? result : AFTER[name](result, args);
   } }[name];
   ObjectDefineProperty(wrapper, "length", { __proto__: null, value: original.length, configurable: true });
   ObjectDefineProperty(SubtleCrypto.prototype, name, {
@@ -217,10 +242,7 @@ const members = {
     if (ArrayBufferIsView(array) && array.byteLength > RANDOM_BYTES_MAX) {
       const tag = TypedArrayPrototypeGetSymbolToStringTag(array);
       if (tag !== undefined && tag !== "Float16Array" && tag !== "Float32Array" && tag !== "Float64Array") {
-        throw new QuotaExceededError(`${RANDOM_BYTES_MAX} random bytes at one time are the most`, {
-          quota: RANDOM_BYTES_MAX,
-          requested: array.byteLength,
-        });
+        throw new QuotaExceededError(`${RANDOM_BYTES_MAX} random bytes at one time are the most`);
       }
     }
     if (!building()) return ReflectApply(getRandomValues, real.crypto, arguments);

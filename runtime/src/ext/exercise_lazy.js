@@ -103,6 +103,10 @@
   });
   await new Response(pulled).bytes();
 
+  // As a verifier of tokens does.
+  const jwk = { kty: "oct", k: "c2VjcmV0", alg: "HS256" };
+  await crypto.subtle.importKey("jwk", jwk, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+
   const pattern = new URLPattern({ pathname: "/a/:b" });
   pattern.test("https://example.org/a/c");
   pattern.exec({ pathname: "/a/c" });

@@ -12,6 +12,7 @@
 //! ([`crate::egress`]).
 
 mod bodies;
+mod eddsa;
 mod gcm;
 mod node;
 mod ops;
@@ -42,6 +43,7 @@ deno_core::extension!(
         clock::ops::op_isle_date,
         clock::ops::op_isle_is_frozen,
         clock::ops::op_isle_now,
+        eddsa::op_isle_eddsa,
         gcm::op_isle_aes_gcm,
         node::op_isle_digest,
         node::op_isle_pbkdf2,

@@ -21,13 +21,19 @@ fn answer(state: &mut OpState, url: Url, input: &str, out: &mut [u32]) -> u32 {
     let Some(out) = out.first_chunk_mut::<8>() else { return FAILED };
     // Ada's protocol ends after the colon, and its host begins at the `@` where there is one.
     let at = href.as_bytes().get(parts.host_start as usize) == Some(&b'@');
+    let path = parts.pathname_start.unwrap_or(parts.host_end);
+    // Without a host there may be "/." before the path, to keep it apart: no part of anything.
+    let (host_start, host_end) = match parts.host_start == parts.host_end {
+        true => (path, path),
+        false => (parts.host_start + u32::from(at), parts.host_end),
+    };
     *out = [
         parts.protocol_end - 1,
         parts.username_end,
-        parts.host_start + u32::from(at),
-        parts.host_end,
+        host_start,
+        host_end,
         parts.port.unwrap_or(NO_PORT),
-        parts.pathname_start.unwrap_or(parts.host_end),
+        path,
         parts.search_start.unwrap_or(0),
         parts.hash_start.unwrap_or(0),
     ];
@@ -115,5 +121,6 @@ mod tests {
         assert_eq!(parse("https://user@example.com/"), [5, 12, 13, 24, NO_PORT, 24, 0, 0]);
         assert_eq!(parse("http://a/"), [4, 7, 7, 8, NO_PORT, 8, 0, 0]);
         assert_eq!(parse("mailto:x"), [6, 7, 7, 7, NO_PORT, 7, 0, 0]);
+        assert_eq!(parse("x:/.//y"), [1, 2, 4, 4, NO_PORT, 4, 0, 0]);
     }
 }
