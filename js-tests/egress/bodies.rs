@@ -2,8 +2,11 @@
 
 use super::{Test, World};
 use crate::support::deployment::Deployment;
+use crate::support::http::Request;
+use crate::support::node::host;
 use crate::support::{PATIENCE, until};
 use serde_json::json;
+use std::io::Read;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -17,6 +20,7 @@ pub const TESTS: &[(&str, Test)] = &[
     ("an_answer_may_come_before_the_body_is_sent", an_answer_may_come_before_the_body_is_sent),
     ("an_upload_that_fails_fails_the_request", an_upload_that_fails_fails_the_request),
     ("compressed_bodies_are_unpacked", compressed_bodies_are_unpacked),
+    ("what_is_forwarded_says_what_it_is", what_is_forwarded_says_what_it_is),
     ("a_body_that_is_cut_off_is_an_error", a_body_that_is_cut_off_is_an_error),
     ("an_aborted_request_is_given_up", an_aborted_request_is_given_up),
     ("a_cancelled_body_is_given_up", a_cancelled_body_is_given_up),
@@ -233,6 +237,89 @@ fn compressed_bodies_are_unpacked(world: &World<'_>) {
     assert!(got["message"].as_str().unwrap().contains("content-encoding"), "{got}");
     let got = world.fetch(&world.near.url("/gzip"), json!({ "method": "HEAD" }));
     assert_eq!((&got["status"], &got["body"]), (&json!(200), &json!("")), "{got}");
+}
+
+/// A body that was unpacked goes out without the fields of the packed one, whatever way it and they
+/// took; one that nobody read, to a client that takes its coding, goes out as it came.
+fn what_is_forwarded_says_what_it_is(world: &World<'_>) {
+    let handler = r#"
+      const pass = () => new TransformStream();
+      const ways = {
+        itself: (r) => r,
+        clone: (r) => r.clone(),
+        again: (r) => new Response(r.body, r),
+        headers: (r) => new Response(r.body, { headers: new Headers(r.headers) }),
+        changed: (r) => {
+          const copy = new Response(r.body, r);
+          copy.headers.set("x-more", "yes");
+          return copy;
+        },
+        object: (r) => new Response(r.body, { headers: Object.fromEntries(r.headers) }),
+        piped: (r) => new Response(r.body.pipeThrough(pass()), r),
+        text: async (r) => new Response(await r.text(), r),
+        text_object: async (r) => new Response(await r.text(), { headers: Object.fromEntries(r.headers) }),
+        bytes: async (r) => new Response(await r.arrayBuffer(), r),
+        unencoded: (r) => {
+          const copy = new Response(r.body, r);
+          copy.headers.delete("content-encoding");
+          return copy;
+        },
+        packed: (r) => {
+          const copy = new Response(r.body.pipeThrough(new CompressionStream("gzip")), r);
+          copy.headers.set("content-encoding", "gzip");
+          return copy;
+        },
+      };
+      export default {
+        async fetch(request) {
+          const { searchParams: query } = new URL(request.url);
+          return ways[query.get("way")](await fetch(query.get("url")));
+        },
+      };"#;
+    world.deploy("forward", handler, &[]);
+    let ask = |way: &str, coding: &str, accepts: &str| {
+        let url = world.near.url(&format!("/coded?as={coding}"));
+        let path = format!("/?way={way}&url={}", url.replace('?', "%3F").replace('=', "%3D"));
+        let mut request = Request::get(&host("forward"), &path);
+        if !accepts.is_empty() {
+            request = request.header("accept-encoding", accepts);
+        }
+        let answer = world.node.call(&request);
+        assert_eq!(answer.status(), 200, "{way}: {}", answer.summary());
+        assert_eq!(answer.head.header("x-origin"), Some("yes"), "{way}: {}", answer.summary());
+        let length = answer.head.header("content-length").map(|length| length.parse::<usize>().expect("a number"));
+        assert!(length.is_none_or(|length| length == answer.body.len()), "{way}: {}", answer.summary());
+        (answer.head.header("content-encoding").map(str::to_owned), answer.body)
+    };
+    for way in [
+        "itself", "clone", "again", "headers", "changed", "object", "piped", "text", "text_object", "bytes",
+        "unencoded",
+    ] {
+        for coding in ["gzip", "deflate", "br"] {
+            let (says, body) = ask(way, coding, "");
+            assert_eq!((says, &body[..]), (None, &b"unpacked"[..]), "{way}, {coding}");
+        }
+    }
+    for way in ["itself", "again", "headers", "changed"] {
+        for coding in ["gzip", "deflate", "br"] {
+            let (says, body) = ask(way, coding, "br;q=0.9, gzip, deflate");
+            assert_eq!(says.as_deref(), Some(coding), "{way}");
+            assert_ne!(body, b"unpacked", "{way}, {coding}");
+            let (says, body) = ask(way, coding, "zstd, *;q=0.1");
+            assert_eq!((says, &body[..]), (None, &b"unpacked"[..]), "{way}, {coding}");
+        }
+    }
+    for way in ["clone", "object", "piped", "text", "unencoded"] {
+        let (says, body) = ask(way, "gzip", "gzip");
+        assert_eq!((says, &body[..]), (None, &b"unpacked"[..]), "{way}");
+    }
+    for (way, coding) in [("itself", "gzip"), ("packed", "br")] {
+        let (says, body) = ask(way, coding, "gzip");
+        assert_eq!(says.as_deref(), Some("gzip"), "{way}");
+        let mut text = String::new();
+        flate2::read::GzDecoder::new(&body[..]).read_to_string(&mut text).expect("gzip");
+        assert_eq!(text, "unpacked", "{way}");
+    }
 }
 
 fn a_body_that_is_cut_off_is_an_error(world: &World<'_>) {

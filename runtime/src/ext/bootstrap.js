@@ -605,7 +605,7 @@
         fetching.adopt({ __proto__: null, default: answers[i] });
         fetching.setEnv({});
         const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
-        fetching.respond(response, 1, false);
+        fetching.respond(response, 1, 0);
       }
       fetching.adopt({ __proto__: null, GET: answers[0] });
       load("ext:isle/exchange.js").open.clear();
