@@ -1,6 +1,6 @@
 // What plain Node answers: each program's `main`, translated by esbuild with its packages left outside, called with the
-// events that a gateway would make of its requests, or with the requests where it exports `fetch`. Prints
-// {program: [{status, headers, body}]}.
+// events that a gateway would make of its requests, or with the requests where it exports `fetch`. `STAND_IN` in requests
+// is the URL of standin.mjs. Prints {program: [{status, headers, body}]}.
 import { build } from "esbuild";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
@@ -43,7 +43,7 @@ for (const name of names) {
   const outfile = `${here}node_modules/.reference/${name}.mjs`;
   await build({ entryPoints: [`${here}${name}/${entry}`], outfile, bundle: true, packages: "external", platform: "node", format: "esm", jsx: "automatic", logLevel: "error" });
   const { handler, default: app } = await import(outfile);
-  const requests = existsSync(`${here}${name}/requests.json`) ? JSON.parse(readFileSync(`${here}${name}/requests.json`, "utf8")) : [{}];
+  const requests = existsSync(`${here}${name}/requests.json`) ? JSON.parse(readFileSync(`${here}${name}/requests.json`, "utf8").replaceAll("STAND_IN", process.env.STAND_IN)) : [{}];
   all[name] = [];
   for (const request of requests) {
     const context = { awsRequestId: "r", functionName: "main", callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 1000 };
