@@ -434,12 +434,26 @@
     }
   }
 
-  // The function's variables, as `process.env` has them: a copy that it may change. In a snapshot
-  // there are none to be had.
+  // `process.env`: what Lambda's runtime says of the function, and over it the function's variables; a
+  // copy that it may change. In a snapshot there are none to be had.
   bootstrap.env = () => {
-    if (!building) return { variables: ObjectAssign({}, fixed?.env) };
-    touch("process.env");
-    return { building: {} };
+    if (building) {
+      touch("process.env");
+      return { building: {} };
+    }
+    if (fixed === undefined || fixed === null) return { variables: {} };
+    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName, handler, region, env } = fixed;
+    const variables = {
+      AWS_LAMBDA_FUNCTION_NAME: functionName,
+      AWS_LAMBDA_FUNCTION_VERSION: functionVersion,
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryLimitInMB,
+      AWS_LAMBDA_LOG_GROUP_NAME: logGroupName,
+      AWS_LAMBDA_LOG_STREAM_NAME: logStreamName,
+      AWS_REGION: region,
+      AWS_DEFAULT_REGION: region,
+      _HANDLER: handler,
+    };
+    return { variables: ObjectAssign(variables, env) };
   };
 
   const undo = [];
@@ -554,12 +568,15 @@
     node(specifier) {
       return specifier === "isle:require" ? { require } : bootstrap.node(StringPrototypeSlice(specifier, 5));
     },
+    // Once per function version, before its modules are evaluated.
+    fix(theFixed) {
+      fixed = JSONParse(theFixed);
+    },
     // Once per function version.
-    adopt(theHandler, theFixed) {
+    adopt(theHandler) {
       handler = theHandler;
       takesCallback = theHandler?.length >= 3;
       hidesArguments = theHandler?.length === 0;
-      fixed = JSONParse(theFixed);
       if (handler?.[STREAMING] === "response") {
         kind = "streamed";
         const { enter } = load("ext:isle/lambda_stream.js");
@@ -575,8 +592,7 @@
       return kind;
     },
     // The same for a module that exports a fetch handler; throws when it does not.
-    adoptFetch(namespace, theFixed) {
-      fixed = JSONParse(theFixed);
+    adoptFetch(namespace) {
       const fetching = load("ext:isle/fetch.js").hooks;
       fetching.adopt(namespace);
       fetching.setEnv(fixed.env);
