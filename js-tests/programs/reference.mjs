@@ -3,6 +3,7 @@
 // is the URL of standin.mjs. Prints {program: [{status, headers, body}]}.
 import { build } from "esbuild";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { Writable } from "node:stream";
 
 process.env.NODE_ENV = "production";
 process.env.TZ = "UTC";
@@ -37,6 +38,43 @@ const fetched = async (app, { path = "/", ...init }) => {
   return { status: response.status, headers, body: await response.text() };
 };
 
+// What Lambda's runtime gives handlers that stream, and what its client sees of it.
+const PRELUDE = "application/vnd.awslambda.http-integration-response";
+class ResponseStream extends Writable {
+  contentType = "application/octet-stream";
+  pieces = [];
+  setContentType(contentType) {
+    this.contentType = contentType;
+  }
+  _write(chunk, encoding, done) {
+    this.pieces.push(chunk);
+    setImmediate(done);
+  }
+}
+globalThis.awslambda = {
+  streamifyResponse: (handler) => Object.assign(handler, { streams: true }),
+  HttpResponseStream: {
+    from(stream, metadata) {
+      stream.setContentType(PRELUDE);
+      stream.write(`${JSON.stringify(metadata)}${"\0".repeat(8)}`);
+      return stream;
+    },
+  },
+};
+const streamed = async (handler, event, context) => {
+  const stream = new ResponseStream().on("error", () => {});
+  try {
+    await handler(event, stream, context);
+  } catch {
+    return { status: 500, headers: {}, body: '{"message":"Internal Server Error"}' };
+  }
+  if (!stream.writableFinished) await new Promise((resolve) => stream.once("finish", resolve));
+  const text = Buffer.concat(stream.pieces).toString();
+  if (stream.contentType !== PRELUDE) return { status: 200, headers: { "content-type": stream.contentType }, body: text };
+  const [metadata, body] = text.split("\0".repeat(8));
+  return answer({ ...JSON.parse(metadata), body });
+};
+
 const all = {};
 for (const name of names) {
   const entry = readdirSync(`${here}${name}`).find((file) => file.startsWith("main."));
@@ -47,8 +85,8 @@ for (const name of names) {
   all[name] = [];
   for (const request of requests) {
     const context = { awsRequestId: "r", functionName: "main", callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 1000 };
-    all[name].push(handler ? answer(await handler(event(request), context)) : await fetched(app, request));
+    if (handler?.streams) all[name].push(await streamed(handler, event(request), context));
+    else all[name].push(handler ? answer(await handler(event(request), context)) : await fetched(app, request));
   }
 }
-console.log(JSON.stringify(all));
-process.exit(0);
+process.stdout.write(JSON.stringify(all), () => process.exit(0));
