@@ -292,11 +292,18 @@ function respond(value, id, how) {
     return `the handler returned ${tell(value)}, expected a Response`;
   }
   out[3] = 0;
+  const wrong = read(value, id, how);
   const left = open.size === 0 ? undefined : open.get(id);
   if (left !== undefined) {
-    if (left.waiting > 0) out[3] = WAITS;
-    else open.delete(id);
+    if (left.waiting > 0) out[3] |= WAITS;
+    // The signal of a request whose response is being streamed may still fire.
+    else if ((out[3] & STREAM) === 0) open.delete(id);
   }
+  return wrong;
+}
+
+/** Puts status, header fields and body into `out`; returns what is wrong. */
+function read(value, id, how) {
   const text = value[serveFastBodyKey];
   if (value[serveFastStatusKey] === 200 && text !== null) {
     if (responseBodyUsed(value)) return USED;
