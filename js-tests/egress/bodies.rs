@@ -207,7 +207,7 @@ fn request_objects_carry_their_bodies(world: &World<'_>) {
           keepalive: [new Request(url, { keepalive: true }).keepalive, await shown(fetch(url, { keepalive: true, method: "POST", body: "kept" }))],
           timeout: await name(fetch(new Request(url.replace("/request", "/hang"), { signal: AbortSignal.timeout(20) }))),
           any: await name(fetch(url.replace("/request", "/hang"), { signal: AbortSignal.any([new AbortController().signal, AbortSignal.timeout(20)]) })),
-          manual: await fetch(url.replace("/request", "/redirect"), { redirect: "manual" }).then((r) => [r.status, r.type, r.headers.get("location")]),
+          manual: await fetch(url.replace("/request", "/redirect?status=302"), { redirect: "manual" }).then((r) => [r.status, r.type, r.headers.get("location")]),
         };
       };"#;
     world.deploy("objects", handler, &[]);
