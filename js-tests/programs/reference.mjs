@@ -5,21 +5,23 @@ import { build } from "esbuild";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { Writable } from "node:stream";
 
+// Node's own fetch first: cheerio brings another undici, which would serve all programs here otherwise.
+await fetch("data:,");
 process.env.NODE_ENV = "production";
 process.env.TZ = "UTC";
 process.env.GREETING = "hi";
 const here = new URL(".", import.meta.url).pathname;
 const names = readdirSync(here).filter((name) => existsSync(`${here}${name}/isle.toml`));
 
-const event = ({ method = "GET", path = "/", headers = {}, body }) => {
+const event = (name, { method = "GET", path = "/", headers = {}, body }) => {
   const [rawPath, rawQueryString = ""] = path.split("?");
-  headers = Object.fromEntries(Object.entries({ host: "program.localhost", ...headers }).map(([name, value]) => [name.toLowerCase(), value]));
+  headers = Object.fromEntries(Object.entries({ host: `${name}.localhost`, ...headers }).map(([name, value]) => [name.toLowerCase(), value]));
   const { cookie, ...rest } = headers;
   const http = { method, path: rawPath, protocol: "HTTP/1.1", sourceIp: "127.0.0.1", userAgent: "" };
   return {
     version: "2.0", routeKey: "$default", rawPath, rawQueryString, headers: rest, ...(cookie ? { cookies: cookie.split("; ") } : {}),
     ...(rawQueryString ? { queryStringParameters: Object.fromEntries(new URLSearchParams(rawQueryString)) } : {}),
-    requestContext: { http, domainName: "program.localhost", requestId: "r", stage: "$default" },
+    requestContext: { http, domainName: `${name}.localhost`, requestId: "r", stage: "$default" },
     ...(body === undefined ? {} : { body }), isBase64Encoded: false,
   };
 };
@@ -32,8 +34,8 @@ const answer = (result) => {
   return { status: result.statusCode, headers, cookies: result.cookies ?? [], body };
 };
 // What a program that exports `fetch` answers.
-const fetched = async (app, { path = "/", ...init }) => {
-  const response = await app.fetch(new Request(`http://program.localhost${path}`, init), {}, { waitUntil() {} });
+const fetched = async (name, app, { path = "/", ...init }) => {
+  const response = await app.fetch(new Request(`http://${name}.localhost${path}`, init), {}, { waitUntil() {} });
   const headers = Object.fromEntries([...response.headers].map(([name, value]) => [name.toLowerCase(), value]));
   return { status: response.status, headers, body: await response.text() };
 };
@@ -85,8 +87,8 @@ for (const name of names) {
   all[name] = [];
   for (const request of requests) {
     const context = { awsRequestId: "r", functionName: "main", callbackWaitsForEmptyEventLoop: true, getRemainingTimeInMillis: () => 1000 };
-    if (handler?.streams) all[name].push(await streamed(handler, event(request), context));
-    else all[name].push(handler ? answer(await handler(event(request), context)) : await fetched(app, request));
+    if (handler?.streams) all[name].push(await streamed(handler, event(name, request), context));
+    else all[name].push(handler ? answer(await handler(event(name, request), context)) : await fetched(name, app, request));
   }
 }
 process.stdout.write(JSON.stringify(all), () => process.exit(0));

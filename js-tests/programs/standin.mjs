@@ -50,6 +50,23 @@ const routes = {
   "POST /v1/charges": (request, response) => json(response, 402, { error: { type: "card_error", code: "card_declined", message: "Your card was declined.", decline_code: "generic_decline" } }, { "request-id": "req_1" }),
 };
 
+// What AWS answers, by X-Amz-Target or else as S3 does. Whether a signature is right, only AWS knows.
+const aws = (request, response, target) => {
+  if (!/^AWS4-HMAC-SHA256 Credential=AKID\/\d{8}\/eu-west-1\/(s3|dynamodb)\/aws4_request, SignedHeaders=/.test(request.headers.authorization)) {
+    return json(response, 403, { __type: "UnrecognizedClientException", message: "unsigned" });
+  }
+  if (target?.endsWith("GetItem")) return json(response, 200, { Item: { id: JSON.parse(request.body).Key.id, bytes: { B: "AQI=" } } });
+  if (target?.endsWith("Query")) return json(response, 400, { __type: "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException", message: "no such table" });
+  if (target) return json(response, 200, {});
+  const xml = (status, text) => response.writeHead(status, { "content-type": "application/xml" }).end(`<?xml version="1.0"?>${text}`);
+  if (request.method === "PUT") return response.writeHead(200, { etag: `"${request.path}"` }).end();
+  if (request.query["list-type"]) {
+    return xml(200, "<ListBucketResult><Name>b</Name><Contents><Key>k &amp; k</Key><LastModified>2024-01-01T00:00:00.000Z</LastModified><Size>7</Size></Contents></ListBucketResult>");
+  }
+  if (request.path.endsWith("none")) return xml(404, "<Error><Code>NoSuchKey</Code><Message>gone</Message></Error>");
+  response.writeHead(200, { "content-type": "text/plain", "x-amz-meta-a": "b" }).end("content");
+};
+
 const server = createServer(async (message, response) => {
   const { pathname, searchParams } = new URL(message.url, "http://stand.in");
   const pieces = [];
@@ -58,7 +75,10 @@ const server = createServer(async (message, response) => {
   const request = { method: message.method, path: pathname, query: Object.fromEntries(searchParams), headers, body: Buffer.concat(pieces).toString() };
   const route = routes[`${message.method} ${pathname}`];
   if (route) await route(request, response);
+  else if (message.headers["x-amz-date"]) aws(request, response, message.headers["x-amz-target"]);
   else json(response, 404, { error: { message: `nothing at ${pathname}`, request } });
 });
+// Connections are used again after the seconds in which other programs are tried.
+server.keepAliveTimeout = 600_000;
 server.listen(0, "127.0.0.1", () => console.log(`127.0.0.1:${server.address().port}`));
 process.stdin.resume().on("end", () => process.exit(0));

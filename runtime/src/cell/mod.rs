@@ -28,7 +28,7 @@ mod version;
 use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
-use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform, set_development};
 use crate::snapshot::artifact::{Artifact, source_digest};
 use crate::snapshot::caches;
 use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
@@ -106,6 +106,7 @@ fn live() -> io::Result<()> {
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
     caches::use_for(Path::new(&config.base_snapshot));
     clock::set(config.clock);
+    set_development(config.dev);
     confine(&config)?;
     platform::init();
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

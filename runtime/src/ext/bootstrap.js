@@ -442,16 +442,17 @@
       return { building: {} };
     }
     if (fixed === undefined || fixed === null) return { variables: {} };
-    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName, handler, region, env } = fixed;
+    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName, env } = fixed;
     const variables = {
       AWS_LAMBDA_FUNCTION_NAME: functionName,
       AWS_LAMBDA_FUNCTION_VERSION: functionVersion,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryLimitInMB,
       AWS_LAMBDA_LOG_GROUP_NAME: logGroupName,
       AWS_LAMBDA_LOG_STREAM_NAME: logStreamName,
-      AWS_REGION: region,
-      AWS_DEFAULT_REGION: region,
-      _HANDLER: handler,
+      AWS_REGION: fixed.region,
+      AWS_DEFAULT_REGION: fixed.region,
+      _HANDLER: fixed.handler,
+      NODE_ENV: fixed.environment,
     };
     return { variables: ObjectAssign(variables, env) };
   };

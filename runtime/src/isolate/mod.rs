@@ -37,6 +37,7 @@ pub use map::{Begun, Mapped, map_snapshot};
 pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
 pub use sources::Sources;
+pub use startup::set_development;
 
 use crate::clock;
 use crate::egress::Outbound;

@@ -6,6 +6,7 @@ use crate::function::Function;
 use deno_core::{JsRuntime, v8};
 use isle_wire::{FailureDetail, FunctionKind, FunctionSpec, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
     let limits = &spec.limits;
@@ -61,6 +62,14 @@ fn startup_detail(mut detail: FailureDetail, spec: &FunctionSpec) -> FailureDeta
     detail
 }
 
+/// Whether this process serves the code's author alone: what `NODE_ENV` says.
+static DEVELOPMENT: AtomicBool = AtomicBool::new(false);
+
+/// Has functions be told that they are being developed. For the whole process, before the first one.
+pub fn set_development(development: bool) {
+    DEVELOPMENT.store(development, Ordering::Relaxed);
+}
+
 /// The region of functions that name none (`AWS_REGION`): packages expect some.
 const REGION: &str = "local";
 
@@ -81,6 +90,7 @@ pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
         "logStreamName": spec.deployment,
         "handler": format!("{}.{}", stem(&spec.entry), spec.contract.handler_path()),
         "region": REGION,
+        "environment": if DEVELOPMENT.load(Ordering::Relaxed) { "development" } else { "production" },
         "env": if with_env { spec.env.clone() } else { Default::default() },
     })
     .to_string()
