@@ -1,6 +1,7 @@
 //! The builder of function snapshots, as a process of its own: which way to start it finds best,
 //! and why it refuses a snapshot where state may not be shared between isolates.
 
+use isle_runtime::isolate::guard;
 use isle_wire::{
     BuildOrder, BuildReport, FunctionSpec, Limits, ModuleKind, ModuleSource, Outcome, StartKind, StartWish,
 };
@@ -42,6 +43,7 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     };
     let out = folder.path().join("artifact");
     let order = BuildOrder {
@@ -103,7 +105,10 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         ("setTimeout(() => {}, 10_000);", "pending after start-up"),
         ("const there = typeof WebAssembly;", "WebAssembly"),
         ("const there = typeof Promise.try;", "Promise.try"),
-        ("await crypto.subtle.digest('SHA-256', new Uint8Array(2));", "crypto.subtle.digest"),
+        (
+            "await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']);",
+            "crypto.subtle.importKey",
+        ),
         ("const load = () => import('./index.js');", "import()"),
         ("Object.freeze(Promise);", "probation"),
     ] {
@@ -112,6 +117,33 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         let refused = report.snapshot_refused.unwrap_or_default();
         assert!(refused.contains(reason), "{start}: {refused}");
     }
+}
+
+#[test]
+fn a_node_hashes_with_a_seed_of_its_own() {
+    let make = |folder: &tempfile::TempDir, name: &str| {
+        let path = folder.path().join(name);
+        let made = Command::new(ISLE).arg("__base-snapshot").arg(&path).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        std::fs::read(path).unwrap()
+    };
+    let [cache, other_cache] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let [one, same, other] = [(&cache, "1"), (&cache, "2"), (&other_cache, "1")].map(|(cache, name)| make(cache, name));
+    // The read-only part holds the seed and the hashes of common names.
+    assert!(guard::same_read_only(&one, &same), "one cache, one seed");
+    assert!(!guard::same_read_only(&one, &other), "another cache, another seed");
+}
+
+#[test]
+fn digests_may_be_in_snapshots() {
+    let at_start = "const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode('abc'));\n\
+                    export const handler = () => new Uint8Array(digest)[0].toString(16);";
+    let report = build(at_start, &[]);
+    assert!(report.snapshot_us.is_some() && report.warmed_up, "{report:?}");
+    let in_the_call = "export const handler = async () => \
+                       (await crypto.subtle.digest({ name: 'sha-1' }, new Uint8Array(4))).byteLength;";
+    let report = build(in_the_call, &[]);
+    assert!(report.snapshot_us.is_some() && report.warmed_up, "{report:?}");
 }
 
 #[test]

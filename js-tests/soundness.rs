@@ -13,7 +13,7 @@ use isle_runtime::handler::Expects;
 use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
 use isle_runtime::isolate::{Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform};
-use isle_runtime::snapshot::artifact::{Artifact, encode, source_digest};
+use isle_runtime::snapshot::artifact::{Artifact, encode};
 use isle_wire::{ConsoleLevel, FunctionSpec};
 use std::fs::File;
 use std::path::Path;
@@ -197,7 +197,7 @@ fn isolates_of_many_snapshots_live_side_by_side() {
                     while let Some(spec) = specs.get(next.fetch_add(1, Ordering::Relaxed)) {
                         let built = Order::new(spec.clone()).build();
                         assert!(built.report.snapshot_us.is_some(), "{:?}", built.report);
-                        let artifact = Artifact::map(&built.file(), &base_name(), &source_digest(spec)).unwrap();
+                        let artifact = Artifact::map(&built.file(), &base_name(), &spec.artifact).unwrap();
                         assert!(guard::same_read_only(ready(), artifact.snapshot().unwrap()));
                         made.push((Arc::new(Function::with_artifact(spec.clone(), artifact)), fresh_answer(spec)));
                     }
@@ -270,7 +270,7 @@ fn a_snapshot_of_a_builder_without_the_flag_is_refused_by_the_guard() {
     let spec = spec("extensible", &text(1));
     assert!(!guard::may_share_process(ready(), &blob) && !guard::same_read_only(ready(), &blob));
     let file = artifact_of(folder.path(), &spec, &blob);
-    let artifact = Artifact::map(&file, &base_name(), &source_digest(&spec)).unwrap();
+    let artifact = Artifact::map(&file, &base_name(), &spec.artifact).unwrap();
     let function = Arc::new(Function::with_artifact(spec, artifact));
     let executor = executor();
     let _entered = executor.enter();
@@ -280,6 +280,6 @@ fn a_snapshot_of_a_builder_without_the_flag_is_refused_by_the_guard() {
 
 fn artifact_of(folder: &Path, spec: &FunctionSpec, blob: &[u8]) -> File {
     let path = folder.join("artifact");
-    std::fs::write(&path, encode(&base_name(), &source_digest(spec), &[], Some(blob)).unwrap()).unwrap();
+    std::fs::write(&path, encode(&base_name(), &spec.artifact, &[], Some(blob)).unwrap()).unwrap();
     File::open(path).unwrap()
 }

@@ -69,7 +69,7 @@ fn an_artifact_that_is_no_good_is_reported_and_the_function_starts_without() {
     };
     let snapshot_at = built.snapshot_at();
     let cases: [(std::fs::File, &str); 6] = [
-        (other.file(), "source"),
+        (other.file(), "another function"),
         (with(&|bytes| bytes.truncate(100)), "cut off"),
         (with(&|bytes| bytes.truncate(bytes.len() - 5_000)), "cut off"),
         (with(&|bytes| bytes[0] = b'X'), "no artifact"),

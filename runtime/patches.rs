@@ -92,13 +92,21 @@ function copied(entry, name = entry[0]) {
 class Headers {
 "#,
     ),
-    patch("deno_fetch/20_headers.js", "return {\n  fillHeaderList,\n", "return {\n  copied,\n  marked,\n  fillHeaderList,\n"),
+    patch(
+        "deno_fetch/20_headers.js",
+        "return {\n  fillHeaderList,\n",
+        "return {\n  copied,\n  marked,\n  fillHeaderList,\n",
+    ),
     patch(
         "deno_fetch/20_headers.js",
         "// store header index in entries array\n          ArrayPrototypePush(entries, [name, value]);",
         "\n          ArrayPrototypePush(entries, copied(entry, name));",
     ),
-    patch("deno_fetch/20_headers.js", "ArrayPrototypePush(list, [entry[0], entry[1]]);", "ArrayPrototypePush(list, copied(entry));"),
+    patch(
+        "deno_fetch/20_headers.js",
+        "ArrayPrototypePush(list, [entry[0], entry[1]]);",
+        "ArrayPrototypePush(list, copied(entry));",
+    ),
     patch(
         "deno_fetch/20_headers.js",
         "const entry = list[i];\n          entry[1] = value;\n",

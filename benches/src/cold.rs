@@ -38,7 +38,7 @@ pub struct Options {
     #[arg(long, visible_aliases = ["only", "peers"], value_delimiter = ',', default_values = ["isle", "workerd"])]
     servers: Vec<Kind>,
     /// Functions to start, separated by commas
-    #[arg(long, value_delimiter = ',', default_values = ["hello", "hono", "heavy"])]
+    #[arg(long, value_delimiter = ',', default_values = ["hello", "hono", "heavy", "table"])]
     functions: Vec<Function>,
     /// Cold starts of each function and way to be cold, on each server
     #[arg(long, default_value = "200", value_parser = clap::value_parser!(u16).range(1..=1000))]

@@ -7,11 +7,13 @@ const config :Workerd.Config = (
     (name = "hello", worker = .hello),
     (name = "hono", worker = .hono),
     (name = "heavy", worker = .heavy),
+    (name = "table", worker = .table),
   ],
   sockets = [
     (name = "hello", address = "127.0.0.1:0", http = (), service = "hello"),
     (name = "hono", address = "127.0.0.1:0", http = (), service = "hono"),
     (name = "heavy", address = "127.0.0.1:0", http = (), service = "heavy"),
+    (name = "table", address = "127.0.0.1:0", http = (), service = "table"),
   ],
 );
 
@@ -42,5 +44,15 @@ const heavy :Workerd.Worker = (
   modules = [
     (name = "loader.js", esModule = embed "loader.js"),
     (name = "function.js", text = embed "../dist/heavy/workerd.js"),
+  ],
+);
+
+const table :Workerd.Worker = (
+  compatibilityDate = "2026-10-01",
+  compatibilityFlags = ["experimental"],
+  bindings = [(name = "LOADER", workerLoader = ())],
+  modules = [
+    (name = "loader.js", esModule = embed "loader.js"),
+    (name = "function.js", text = embed "../dist/table/workerd.js"),
   ],
 );

@@ -61,7 +61,7 @@ enum Text {
 
 /// Gives out the text of functions that are stored.
 pub trait Texts: Send + Sync + std::fmt::Debug {
-    /// The whole [`FunctionSpec`] of a version, modules included, as JSON.
+    /// The whole [`FunctionSpec`] of a version, modules included, packed.
     fn load<'a>(
         &'a self,
         function: &'a FunctionVersion,
@@ -88,10 +88,10 @@ fn next_id() -> u64 {
 impl FunctionVersion {
     /// A function that holds its own text and starts in a spare isolate.
     pub fn new(mut spec: FunctionSpec, cell_group: String) -> FunctionVersion {
-        let json = serde_json::to_vec(&spec).expect("maps with string keys always encode");
+        let packed = spec.pack();
         spec.modules = BTreeMap::new();
         let (plan, artifact) = (StartKind::Pooled, None);
-        FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Held(json.into()) }
+        FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Held(packed) }
     }
 
     /// A function whose text is with `texts`. `spec` is without modules.
@@ -105,21 +105,21 @@ impl FunctionVersion {
         FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Stored(texts) }
     }
 
-    /// The whole [`FunctionSpec`], modules included, as the JSON that a cell is sent.
+    /// The whole [`FunctionSpec`], modules included, packed as a cell is sent it.
     ///
     /// # Errors
     /// It is stored, and the store does not have it any more.
-    pub async fn spec_json(&self) -> Result<Bytes, TextLost> {
+    pub async fn packed_spec(&self) -> Result<Bytes, TextLost> {
         match &self.text {
-            Text::Held(json) => Ok(json.clone()),
+            Text::Held(packed) => Ok(packed.clone()),
             Text::Stored(texts) => texts.load(self).await,
         }
     }
 
     /// The same, where it is here.
-    pub fn held_json(&self) -> Option<&Bytes> {
+    pub fn held_spec(&self) -> Option<&Bytes> {
         match &self.text {
-            Text::Held(json) => Some(json),
+            Text::Held(packed) => Some(packed),
             Text::Stored(_) => None,
         }
     }
@@ -262,6 +262,7 @@ pub fn fuzz_one(data: &[u8]) {
             code_generation: true,
             contract: Default::default(),
             egress_allow: None,
+            artifact: String::new(),
         },
         String::new(),
     ));

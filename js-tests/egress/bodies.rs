@@ -413,7 +413,16 @@ fn what_is_forwarded_says_what_it_is(world: &World<'_>) {
         (answer.head.header("content-encoding").map(str::to_owned), answer.body)
     };
     for way in [
-        "itself", "clone", "again", "headers", "changed", "object", "piped", "text", "text_object", "bytes",
+        "itself",
+        "clone",
+        "again",
+        "headers",
+        "changed",
+        "object",
+        "piped",
+        "text",
+        "text_object",
+        "bytes",
         "unencoded",
     ] {
         for coding in ["gzip", "deflate", "br"] {

@@ -42,6 +42,7 @@ pub fn spec(name: &str, text: &str) -> FunctionSpec {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: format!("artifact of {name}"),
     }
 }
 

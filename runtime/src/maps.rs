@@ -115,6 +115,7 @@ mod tests {
             kind: Default::default(),
             contract: Default::default(),
             egress_allow: None,
+            artifact: String::new(),
         }
     }
 

@@ -68,6 +68,7 @@ fn spec(modules: &[(&str, &str)], limits: Limits) -> FunctionSpec {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     }
 }
 

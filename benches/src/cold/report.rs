@@ -218,12 +218,18 @@ impl Report {
                         resident("workerd", name).zip(resident("isle", name)).map(|(peer, isle)| peer / isle);
                     let p99 = peer.p99_ms / isle.p99_ms;
                     self.ratios.push(Ratio { function: name, start: isle.start, p50, p99, cpu, resident });
-                    self.targets.push(Target::at_least(what("times less wall than workerd"), targets.times, p50));
-                    self.targets.push(Target::at_least(what("times less CPU than workerd"), targets.times, cpu));
+                    if let Some(targets) = &targets {
+                        self.targets.push(Target::at_least(what("times less wall than workerd"), targets.times, p50));
+                        self.targets.push(Target::at_least(what("times less CPU than workerd"), targets.times, cpu));
+                    }
                 }
-                self.targets.push(Target::at_most(what("p50 in ms, on a quiet machine"), targets.p50_ms, isle.p50_ms));
+                if let Some(targets) = &targets {
+                    let what = what("p50 in ms, on a quiet machine");
+                    self.targets.push(Target::at_most(what, targets.p50_ms, isle.p50_ms));
+                }
             }
-            if let (Some(most), Some(bytes)) = (targets.resident_bytes, resident("isle", name)) {
+            let most = targets.and_then(|targets| targets.resident_bytes);
+            if let (Some(most), Some(bytes)) = (most, resident("isle", name)) {
                 self.targets.push(Target::at_most(
                     format!("{name}: resident MB per idle isolate"),
                     most / 1e6,

@@ -16,6 +16,7 @@ use crate::workload::Workload;
 pub fn start(places: &Places, log: File) -> Result<Server, Error> {
     let sockets = [Workload::Hello, Workload::Json, Workload::Echo].map(Workload::name);
     let Running { version, child, addresses } = serve(places, &["config.capnp"], &sockets, log)?;
+    let addresses = addresses.try_into().map_err(|_| "a socket for each workload")?;
     Ok(Server { kind: Kind::Workerd, version, child, host: None, addresses, _data: None })
 }
 
@@ -27,7 +28,7 @@ impl Loaders {
     ///
     /// # Errors
     /// What did not work, with the file that has workerd's own words.
-    pub fn start(places: &Places, sockets: &[&str; 3]) -> Result<Loaders, Error> {
+    pub fn start(places: &Places, sockets: &[&str]) -> Result<Loaders, Error> {
         let log = places.logs.join("workerd-cold.log");
         let running = serve(places, &["--experimental", "cold.capnp"], sockets, File::create(&log)?);
         running.map(Loaders).map_err(|error| format!("workerd: {error} (its own words: {})", log.display()).into())
@@ -53,11 +54,11 @@ struct Running {
     version: String,
     child: Process,
     /// In the order of the names asked for.
-    addresses: [SocketAddr; 3],
+    addresses: Vec<SocketAddr>,
 }
 
 /// Starts the process and waits for its sockets, which it reports as lines of JSON.
-fn serve(places: &Places, arguments: &[&str], sockets: &[&str; 3], log: File) -> Result<Running, Error> {
+fn serve(places: &Places, arguments: &[&str], sockets: &[&str], log: File) -> Result<Running, Error> {
     #[derive(serde::Deserialize)]
     struct Listening {
         socket: String,
@@ -79,7 +80,7 @@ fn serve(places: &Places, arguments: &[&str], sockets: &[&str; 3], log: File) ->
             .stdout(Stdio::piped())
             .stderr(log),
     )?;
-    let mut addresses = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); 3];
+    let mut addresses = vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); sockets.len()];
     let mut lines = BufReader::new(child.0.stdout.take().ok_or("no stdout")?).lines();
     for _ in 0..addresses.len() {
         let line = lines.next().ok_or("ended before it was ready")??;

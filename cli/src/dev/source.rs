@@ -160,6 +160,7 @@ fn only(entry: &str, files: &BTreeMap<String, String>, caps: &Limits) -> Functio
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     };
     FunctionVersion::new(spec, TENANT.to_owned())
 }

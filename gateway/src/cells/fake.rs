@@ -32,6 +32,7 @@ pub(crate) fn spec(tenant: &str, app: &str, function: &str) -> FunctionSpec {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     }
 }
 

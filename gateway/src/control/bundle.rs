@@ -112,6 +112,13 @@ pub struct Built {
     pub routes: Arc<AppRoutes>,
 }
 
+impl Built {
+    /// What is loaded into cells, of all functions.
+    pub fn versions(&self) -> Vec<Arc<FunctionVersion>> {
+        self.functions.values().map(|function| function.version.clone()).collect()
+    }
+}
+
 /// One function of a bundle.
 #[derive(Clone, Debug)]
 pub struct BuiltFunction {
@@ -253,8 +260,10 @@ impl Bundle {
                 code_generation: code_generation && allowed.code_generation,
                 contract: function.contract,
                 egress_allow: egress_allow.clone(),
+                artifact: String::new(),
             };
-            let bytes = encoded_bytes(&spec);
+            // Packed, it is no longer than that but for the lengths of its texts.
+            let bytes = encoded_bytes(&spec) + 64 + 24 * spec.modules.len();
             modules = std::mem::take(&mut spec.modules);
             if bytes > isle_wire::FRAME_BYTES_MAX {
                 return Err(BuildError(format!("function `{name}` is too large to be sent to a cell")));
@@ -418,7 +427,7 @@ mod tests {
         let built = again.build("acme", "blog", "d", "@g", allowed).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
-        let sent: FunctionSpec = serde_json::from_slice(version.held_json().unwrap()).unwrap();
+        let sent = FunctionSpec::unpack(version.held_spec().unwrap()).unwrap();
         assert_eq!(sent.modules["x.json"].kind, ModuleKind::Json);
         assert!(built.routes.route("GET", "/").is_some());
         assert!(Bundle::decode(b"{}").is_err());

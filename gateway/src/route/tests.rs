@@ -17,6 +17,7 @@ fn function(name: &str) -> Arc<FunctionVersion> {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     };
     Arc::new(FunctionVersion::new(spec, "acme".into()))
 }
@@ -165,14 +166,14 @@ fn a_single_function_takes_every_host_and_path_and_ids_differ() {
 }
 
 #[test]
-fn modules_are_kept_once_as_json() {
+fn modules_are_kept_once_and_packed() {
     let mut spec = function("f").spec.clone();
     let text = "export const handler = () => 1".to_string();
     let module = isle_wire::ModuleSource { kind: isle_wire::ModuleKind::JavaScript, text };
     spec.modules.insert("a.js".into(), module);
     let version = FunctionVersion::new(spec.clone(), "acme".into());
     assert!(version.spec.modules.is_empty());
-    assert_eq!(serde_json::from_slice::<FunctionSpec>(version.held_json().unwrap()).unwrap(), spec);
+    assert_eq!(FunctionSpec::unpack(version.held_spec().unwrap()).unwrap(), spec);
 }
 
 /// What the trie must agree with: every route is tried, the most specific one wins.

@@ -29,7 +29,7 @@ use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, platform, set_development};
-use crate::snapshot::artifact::{Artifact, source_digest};
+use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
 use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
@@ -412,12 +412,12 @@ impl Reader {
     fn load(&mut self, number: u32, plan: StartKind, artifact: bool, spec: &[u8]) {
         // Also when the text is no good: the next frame's descriptor must not be this one's.
         let file = if artifact { self.receiver.take_file() } else { None };
-        let spec = match serde_json::from_slice::<FunctionSpec>(spec) {
+        let spec = match FunctionSpec::unpack(spec) {
             Ok(spec) => spec,
             Err(error) => return eprintln!("isle cell: version {number} cannot be read: {error}"),
         };
         let artifact = file.and_then(|file| {
-            let mapped = Artifact::map(&file, &self.cell.base_name, &source_digest(&spec));
+            let mapped = Artifact::map(&file, &self.cell.base_name, &spec.artifact);
             mapped.map_err(|unfit| self.cell.tell_unfit(number, format!("the artifact {unfit}"))).ok()
         });
         let version = Version::new(number, Function::resident(spec, artifact), plan);

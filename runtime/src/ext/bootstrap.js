@@ -504,7 +504,8 @@
   const hooks = {
     __proto__: null,
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
-    restored(WebAssembly, SharedArrayBuffer, Atomics) {
+    // V8 compiles functions in parentheses with what is around them, and so into the snapshot.
+    restored: (function (WebAssembly, SharedArrayBuffer, Atomics) {
       performanceScript.setTimeOrigin();
       if (frozen !== undefined) frozen.restored(globalThis.Temporal, globalThis.Intl);
       core.setWasmStreamingCallback(compileStreaming);
@@ -536,10 +537,10 @@
           return ReflectConstruct(Memory, [watched], new.target);
         };
         // A module can declare shared memory of its own and export it.
-        const unshared = (get, name) => ({ [name]() {
+        const unshared = ((get, name) => ({ [name]() {
           const buffer = ReflectApply(get, this, []);
           return core.isSharedArrayBuffer(buffer) ? refuse() : buffer;
-        } })[name];
+        } })[name]);
         const buffer = ReflectGetOwnPropertyDescriptor(Memory.prototype, "buffer");
         const get = unshared(buffer.get, "get buffer");
         ObjectDefineProperty(Memory.prototype, "buffer", { __proto__: null, ...buffer, get });
@@ -555,7 +556,7 @@
         });
         WebAssembly.Memory = Unshared;
       }
-    },
+    }),
     // For each rejection that nobody has handled by the end of a turn.
     unhandled(reason, promise) {
       if (scope.rejection(globalThis, "unhandledrejection", promise, reason)) return;
@@ -604,9 +605,7 @@
       hooks.out = fetching.out;
       return kind;
     },
-    kind() {
-      return kind;
-    },
+    kind: (() => kind),
     // Runs what the scripts of an exchange do for most requests, so that code caches have it.
     exerciseExchange() {
       const fetching = load("ext:isle/fetch.js").hooks;
@@ -628,10 +627,10 @@
       load("ext:isle/exchange.js").open.clear();
     },
     // Once per restore of a function's own snapshot: what may not be in it.
-    refix(theFixed) {
+    refix: (function (theFixed) {
       fixed = JSONParse(theFixed);
       if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
-    },
+    }),
 
     // --- making a function's own snapshot ------------------------------------------------------
 

@@ -51,7 +51,14 @@
   headers.delete("c");
   void [headers.get("a"), headers.has("a"), [...headers], new Headers(headers), new Headers([["a", "b"]])];
   const response = new Response("text", { status: 201, headers });
-  void [response.status, response.ok, response.headers.get("a"), response.body];
+  void [response.status, response.statusText, response.ok, response.headers.get("a"), response.body];
+  // As middleware for ETags does.
+  const copy = response.clone();
+  const reader = copy.body.getReader();
+  reader.read().then(() => reader.read());
+  response.arrayBuffer();
+  crypto.subtle.digest("SHA-1", bytes);
+  crypto.subtle.digest({ name: "SHA-256" }, bytes.buffer);
   Response.json({ a: 1 }).json();
   new Response(bytes).arrayBuffer();
   const request = new Request(url.href.replace("user@", ""), { method: "POST", headers, body: "text" });

@@ -81,6 +81,11 @@ fn own_in_place_of(name: &str) -> Option<OpDecl> {
     })
 }
 
+/// Whether an operation of deno_web's is one that functions can come to use.
+fn is_wanted(name: &str) -> bool {
+    !["op_broadcast_", "op_geometry_", "op_lock_manager_"].iter().any(|unwanted| name.starts_with(unwanted))
+}
+
 /// The extensions of every isolate, in the order that snapshots depend on. `sources` fills the
 /// positions for a function's modules.
 pub fn extensions(sources: &Sources) -> Vec<Extension> {
@@ -98,7 +103,10 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         false,
         deno_web::InMemoryBroadcastChannel::default(),
     ));
-    web.ops = web.ops.iter().map(|op| own_in_place_of(op.name).unwrap_or(*op)).collect();
+    web.ops =
+        web.ops.iter().filter(|op| is_wanted(op.name)).map(|op| own_in_place_of(op.name).unwrap_or(*op)).collect();
+    // Every class costs each restore its constructor and accessors.
+    web.objects = web.objects.iter().filter(|class| class.name.0 == "Console").copied().collect();
     vec![
         without_scripts(deno_webidl::deno_webidl::init()),
         web,

@@ -97,6 +97,7 @@ mod tests {
             limits: Default::default(),
             code_generation: true,
             egress_allow: None,
+            artifact: String::new(),
             contract: Contract {
                 payload_format: format,
                 binary_media_types: binary.iter().map(|text| text.to_string()).collect(),

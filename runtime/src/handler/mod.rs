@@ -69,7 +69,6 @@ impl Expects {
     }
 }
 
-
 /// Decodes standard base64; `None` when it is not (R34).
 pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     STANDARD.decode(text).ok()

@@ -10,9 +10,7 @@
 //! whoever puts the file where cells map it; a cell checks what costs nothing.
 
 use crate::isolate::Mapped;
-use isle_wire::FunctionSpec;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io;
 use std::path::Path;
@@ -25,8 +23,9 @@ const PAGE: usize = 4_096;
 pub struct Header {
     /// File name of the base snapshot that it was made on: the key of build, V8 and flags.
     pub base: String,
-    /// SHA-256 over the modules and the entry, in hex.
-    pub source: String,
+    /// The key that it was built under ([`isle_wire::FunctionSpec::artifact`]): everything that it
+    /// depends on of its function.
+    pub key: String,
     /// Code caches by module path.
     pub caches: Vec<(String, Section)>,
     /// The heap snapshot.
@@ -70,23 +69,6 @@ pub struct Artifact {
     body: usize,
 }
 
-/// SHA-256 over what a function's artifact depends on of its source, in hex.
-pub fn source_digest(spec: &FunctionSpec) -> String {
-    let mut digest = Sha256::new();
-    let mut field = |bytes: &[u8]| {
-        digest.update((bytes.len() as u64).to_le_bytes());
-        digest.update(bytes);
-    };
-    field(spec.entry.as_bytes());
-    // Which of the exports it was taken for is in a snapshot.
-    field(spec.kind.as_str().as_bytes());
-    for (path, module) in &spec.modules {
-        field(path.as_bytes());
-        field(module.text.as_bytes());
-    }
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn round_up(bytes: usize) -> usize {
     bytes.div_ceil(PAGE) * PAGE
 }
@@ -97,7 +79,7 @@ fn round_up(bytes: usize) -> usize {
 /// Only if the header cannot be written as JSON, which it can.
 pub fn encode(
     base: &str,
-    source: &str,
+    key: &str,
     caches: &[(String, Vec<u8>)],
     snapshot: Option<&[u8]>,
 ) -> Result<Vec<u8>, serde_json::Error> {
@@ -109,7 +91,7 @@ pub fn encode(
     };
     let header = Header {
         base: base.to_owned(),
-        source: source.to_owned(),
+        key: key.to_owned(),
         caches: caches.iter().map(|(path, bytes)| (path.clone(), place(bytes.len()))).collect(),
         snapshot: snapshot.map(|bytes| place(bytes.len())),
     };
@@ -125,12 +107,12 @@ pub fn encode(
 }
 
 impl Artifact {
-    /// Maps the file and checks that it fits `base` (a file name) and `source` (a digest).
+    /// Maps the file and checks that it fits `base` (a file name) and is what was built as `key`.
     ///
     /// # Errors
     /// See [`Unfit`].
-    pub fn open(path: &Path, base: &str, source: &str) -> Result<Artifact, Unfit> {
-        Artifact::map(&File::open(path).map_err(Unfit::Io)?, base, source)
+    pub fn open(path: &Path, base: &str, key: &str) -> Result<Artifact, Unfit> {
+        Artifact::map(&File::open(path).map_err(Unfit::Io)?, base, key)
     }
 
     /// As [`Artifact::open`], of an open file that nobody writes to any more. The map stays when the
@@ -138,15 +120,15 @@ impl Artifact {
     ///
     /// # Errors
     /// See [`Unfit`].
-    pub fn map(file: &File, base: &str, source: &str) -> Result<Artifact, Unfit> {
+    pub fn map(file: &File, base: &str, key: &str) -> Result<Artifact, Unfit> {
         let mapped = Mapped::read_only(file).map_err(Unfit::Io)?;
         let bytes = mapped.bytes();
         let (header, body) = parse(bytes)?;
         if header.base != base {
             return Err(Unfit::Foreign("base snapshot"));
         }
-        if header.source != source {
-            return Err(Unfit::Foreign("source"));
+        if header.key != key {
+            return Err(Unfit::Foreign("function"));
         }
         let room = bytes.len().saturating_sub(body);
         let inside = |section: &Section| section.offset.checked_add(section.length).is_some_and(|end| end <= room);
@@ -210,7 +192,7 @@ mod tests {
         let bytes = encode("base-1", "abc", &[("a.js".to_owned(), vec![1u8; 50])], Some(&[3u8; 90])).unwrap();
         let whole = file(&bytes);
         assert!(matches!(Artifact::open(whole.path(), "base-2", "abc"), Err(Unfit::Foreign("base snapshot"))));
-        assert!(matches!(Artifact::open(whole.path(), "base-1", "abd"), Err(Unfit::Foreign("source"))));
+        assert!(matches!(Artifact::open(whole.path(), "base-1", "abd"), Err(Unfit::Foreign("function"))));
         for cut in [bytes.len() - 1, 4_097, 100, 12, 5] {
             let cut = file(&bytes[..cut]);
             assert!(matches!(Artifact::open(cut.path(), "base-1", "abc"), Err(Unfit::Damaged(_))));

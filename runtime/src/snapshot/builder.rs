@@ -283,8 +283,8 @@ fn base_name(order: &BuildOrder) -> String {
 
 /// Writes beside the target and renames: what is mapped is never written to.
 fn write_artifact(order: &BuildOrder, caches: &Caches, snapshot: Option<&[u8]>) -> io::Result<()> {
-    let source = artifact::source_digest(&order.spec);
-    let bytes = artifact::encode(&base_name(order), &source, caches, snapshot).map_err(io::Error::other)?;
+    let bytes =
+        artifact::encode(&base_name(order), &order.spec.artifact, caches, snapshot).map_err(io::Error::other)?;
     let part = beside(&order.out, "part");
     std::fs::write(&part, bytes)?;
     std::fs::rename(part, &order.out)
@@ -520,8 +520,7 @@ fn measure(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::R
     let caches = isolate.code_caches();
     drop(isolate);
     write_artifact(order, &caches, None)?;
-    let source = artifact::source_digest(&order.spec);
-    let artifact = Artifact::open(Path::new(&order.out), &base_name(order), &source)
+    let artifact = Artifact::open(Path::new(&order.out), &base_name(order), &order.spec.artifact)
         .map_err(|unfit| io::Error::other(unfit.to_string()))?;
     let cached = Arc::new(Function::with_artifact(order.spec.clone(), artifact));
     let source_us = first_answer_us(base, &function, executor, order);
@@ -569,8 +568,7 @@ fn first_answer_us(
 
 fn snapshot(task: &Task, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
     let order = &task.order;
-    let source = artifact::source_digest(&order.spec);
-    let function = match Artifact::open(Path::new(&order.out), &base_name(order), &source) {
+    let function = match Artifact::open(Path::new(&order.out), &base_name(order), &order.spec.artifact) {
         Ok(artifact) => Function::with_artifact(order.spec.clone(), artifact),
         Err(unfit) => return Err(io::Error::other(unfit.to_string())),
     };
@@ -591,8 +589,7 @@ fn snapshot(task: &Task, base: &'static [u8], executor: &tokio::runtime::Runtime
 }
 
 fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
-    let source = artifact::source_digest(&order.spec);
-    let artifact = match Artifact::open(Path::new(&order.out), &base_name(order), &source) {
+    let artifact = match Artifact::open(Path::new(&order.out), &base_name(order), &order.spec.artifact) {
         Ok(artifact) => artifact,
         Err(unfit) => return Ok(StepReport::Unfit(unfit.to_string())),
     };

@@ -1,7 +1,7 @@
 //! Code caches of the platform's scripts that are not in the base snapshot: made with it, kept
 //! beside it, used by every process that restores it.
 
-use super::artifact::{self, Artifact};
+use super::artifact::{self, Artifact, Unfit};
 use super::{BuildError, write_whole};
 use crate::clock;
 use crate::ext::{self, ConsoleSink};
@@ -62,6 +62,8 @@ pub fn use_for(base: &Path) {
     clock::set_for(base);
     match Artifact::open(&path(base), &name_of(base), SOURCE) {
         Ok(caches) => ext::use_caches(caches),
+        // A base snapshot that was made by itself.
+        Err(Unfit::Io(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(unfit) => eprintln!("isle: the platform's code cache {unfit}"),
     }
 }

@@ -2,12 +2,13 @@
 //!
 //! It is made by the binary itself, in a child process (making one changes V8's process-wide
 //! state), at the first start, into a cache folder. Its name is a key over everything that decides
-//! whether it fits: the binary (size, time and inode), V8's version, the flags. Whatever does not
-//! fit has another name, and so is never read.
+//! whether it fits: the binary (size, time and inode), V8's version, the flags, the seed of hashes.
+//! Whatever does not fit has another name, and so is never read.
 
 pub mod artifact;
 pub mod builder;
 pub mod caches;
+mod seed;
 
 use crate::clock::{self, Clock};
 use crate::ext;
@@ -49,7 +50,10 @@ impl std::error::Error for BuildError {}
 /// A script that fails, or a file that cannot be written.
 pub fn build_base(path: &Path) -> Result<(), BuildError> {
     clock::set_for(path);
-    platform::init();
+    let cache = path.parent().filter(|cache| !cache.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let seed = seed::of(cache).map_err(|e| BuildError::Io(format!("the hash seed in {}", cache.display()), e))?;
+    let seed = format!("--hash-seed={seed}");
+    platform::init_with(&[platform::FLAGS, &["--rehash-snapshot", &seed]].concat());
     let executor = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()
@@ -87,12 +91,13 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// The name of this build's base snapshot, but for its ending.
-fn key(executable: &Path) -> std::io::Result<String> {
+fn key(executable: &Path, seed: u64) -> std::io::Result<String> {
     let metadata = executable.metadata()?;
     let mut hasher = DefaultHasher::new();
     (metadata.len(), metadata.mtime(), metadata.mtime_nsec(), metadata.ino(), metadata.dev()).hash(&mut hasher);
     v8::V8::get_version().hash(&mut hasher);
     platform::FLAGS.hash(&mut hasher);
+    seed.hash(&mut hasher);
     Ok(format!("base-{:016x}", hasher.finish()))
 }
 
@@ -108,7 +113,8 @@ pub fn ensure_base(cache: &Path, clock: Clock) -> Result<PathBuf, BuildError> {
     };
     std::fs::create_dir_all(cache).map_err(io(cache))?;
     let executable = std::env::current_exe().map_err(io(Path::new("own executable")))?;
-    let name = clock::base_name(&key(&executable).map_err(io(&executable))?, clock);
+    let seed = seed::of(cache).map_err(|e| BuildError::Io(format!("the hash seed in {}", cache.display()), e))?;
+    let name = clock::base_name(&key(&executable, seed).map_err(io(&executable))?, clock);
     let path = cache.join(&name);
     let path = std::path::absolute(&path).map_err(io(&path))?;
     let there = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);

@@ -34,7 +34,7 @@ pub enum Frame {
     Configure(Bytes),
     /// Cell → gateway: ready to serve; payload is the cell's process id.
     Ready(u32),
-    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`] (JSON), to be started
+    /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`], packed, to be started
     /// by `plan`. With `artifact`, a descriptor of what its builder made comes with the frame's first
     /// byte (`SCM_RIGHTS`); descriptors are taken in the order of their frames.
     Load { version: u32, plan: StartKind, artifact: bool, spec: Bytes },

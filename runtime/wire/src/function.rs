@@ -111,6 +111,10 @@ pub struct FunctionSpec {
     /// the node lets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub egress_allow: Option<Vec<String>>,
+    /// The key of the artifact that goes with it; empty: there is none. An artifact says whose it
+    /// is in the same words.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub artifact: String,
 }
 
 /// What a cell is told first.

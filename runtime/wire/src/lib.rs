@@ -21,6 +21,7 @@ mod frame;
 mod function;
 mod limits;
 mod outcome;
+mod pack;
 mod request;
 
 pub use board::{BOARD_SLOTS_MAX, Board};
@@ -38,8 +39,9 @@ pub use function::{
 };
 pub use limits::{LimitError, Limits};
 pub use outcome::{Outcome, StartKind};
+pub use pack::UnpackError;
 pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch
 /// means that the binary was replaced under a running node.
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;

@@ -103,7 +103,7 @@ impl Link {
             StartKind::Pooled | StartKind::Snapshot => self.artifacts.get(&function).await,
             StartKind::Warm | StartKind::Source | StartKind::None => None,
         };
-        let spec = match function.spec_json().await {
+        let spec = match function.packed_spec().await {
             Ok(spec) => spec,
             Err(lost) => {
                 tracing::error!(function = function.spec.label(), %lost, "a function cannot be loaded");

@@ -136,7 +136,12 @@ impl<P: Plane> Inner<P> {
         };
         let startup_us: BTreeMap<String, u32> = plans.iter().chain(&checked).map(startup).collect();
         let built = self.assemble(&keyed, &plans).map_err(|error| ApiError::internal(&error))?;
+        // What was just deployed is asked for soon.
+        let (texts, versions) = (self.texts.clone(), built.versions());
+        let modules = keyed.drafts.modules.clone();
         drop(keyed);
+        let kept = tokio::task::spawn_blocking(move || texts.put(&versions, &modules)).await;
+        kept.map_err(|error| ApiError::internal(&error))?;
 
         let startup = serde_json::to_string(&startup_us).map_err(|error| ApiError::internal(&error))?;
         let at = now_ms();

@@ -13,7 +13,7 @@ use crate::control::plans::Plan;
 use crate::control::reply::ApiError;
 use crate::control::store::{PlanRow, StoreError};
 use crate::route::FunctionVersion;
-use isle_wire::{BuildReport, LoadReply, Outcome, StartKind, StartWish};
+use isle_wire::{BuildReport, FunctionSpec, LoadReply, Outcome, StartKind, StartWish};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -95,12 +95,13 @@ impl<P: Plane> Inner<P> {
     pub(crate) fn assemble(&self, keyed: &Keyed, plans: &BTreeMap<String, Plan>) -> Result<Built, String> {
         let unknown = Plan::checked(self.wish(), None).start;
         let make = |_: &Drafts, draft: &Draft| {
-            let (spec, name) = (draft.spec.clone(), &draft.spec.function);
+            let (mut spec, name) = (draft.spec.clone(), &draft.spec.function);
             let plan = plans.get(name);
             let start = plan.map_or(unknown, |plan| plan.start);
             let artifact = plan.filter(|plan| plan.artifact).and_then(|_| keyed.keys.get(name).copied());
             // Without an artifact there is nothing to restore.
             let start = if artifact.is_none() && start == StartKind::Snapshot { unknown } else { start };
+            spec.artifact = artifact.as_ref().map(ArtifactKey::to_string).unwrap_or_default();
             let group = self.cell_group(&spec.tenant);
             FunctionVersion::stored(spec, group, start, artifact, self.texts.clone())
         };
@@ -179,5 +180,6 @@ impl<P: Plane> Inner<P> {
 
 /// A function as a builder takes it.
 pub(crate) fn work(drafts: &Drafts, draft: &Draft, key: ArtifactKey) -> Work {
-    Work { key, spec: draft.spec.clone(), modules: drafts.modules.clone(), warm_ups: draft.warm_ups.clone() }
+    let spec = FunctionSpec { artifact: key.to_string(), ..draft.spec.clone() };
+    Work { key, spec, modules: drafts.modules.clone(), warm_ups: draft.warm_ups.clone() }
 }

@@ -21,6 +21,7 @@ fn collecting(limit: usize, announced: Option<&'static str>) -> Collecting {
         code_generation: true,
         contract: Default::default(),
         egress_allow: None,
+        artifact: String::new(),
     };
     let version = Version::new(1, Function::from_source(spec), isle_wire::StartKind::Source);
     Collecting { job: Job { id: 5, invoke, arrived: Instant::now() }, version, limit }

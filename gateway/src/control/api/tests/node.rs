@@ -102,8 +102,8 @@ fn reply(outcome: Outcome, detail: Option<FailureDetail>) -> LoadReply {
 
 impl Plane for FakePlane {
     async fn check(&self, function: &Arc<FunctionVersion>) -> LoadReply {
-        let json = function.spec_json().await.unwrap();
-        let spec: FunctionSpec = serde_json::from_slice(&json).unwrap();
+        let packed = function.packed_spec().await.unwrap();
+        let spec: FunctionSpec = FunctionSpec::unpack(&packed).unwrap();
         let text = &spec.modules[&spec.entry].text;
         self.checked.lock().unwrap().push(format!("{} {text}", spec.app));
         match text.as_str() {
