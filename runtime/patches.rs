@@ -117,7 +117,8 @@ class Headers {
         "deno_fetch/20_headers.js",
         "    if (init !== undefined) {\n      init = webidl.converters[\"HeadersInit\"](init, prefix, \"Argument 1\");",
         r#"    if (
-      ObjectPrototypeIsPrototypeOf(HeadersPrototype, init) && init[SymbolIterator] === HeadersPrototype[SymbolIterator]
+      !core.isProxy(init) && ObjectPrototypeIsPrototypeOf(HeadersPrototype, init) &&
+      init[SymbolIterator] === HeadersPrototype[SymbolIterator]
     ) {
       this[_brand] = _brand;
       this[_guard] = "none";
