@@ -23,6 +23,7 @@
 //! outcome = "ok"
 //! answer = { content-type = "application/json", absent-one = false }
 //! text = "the whole body"                  # or json, base64_body; contains: a part of it
+//! cut = true                               # the body breaks off after `text`
 //! at = { "/pointer" = 'JSON' }             # parts of the body; "absent" for what must not be there
 //! types = { "/pointer" = "string" }
 //! ```
@@ -95,6 +96,8 @@ struct Call {
     text: Option<String>,
     base64_body: Option<String>,
     contains: Option<String>,
+    #[serde(default)]
+    cut: bool,
     /// A part of `X-Amz-Log-Result`, decoded.
     log: Option<String>,
     /// A request that is in the function meanwhile: its handler logs `held` and the query.
@@ -108,7 +111,7 @@ struct Call {
     types: BTreeMap<String, String>,
 }
 
-/// What `{long}` in a header or a body stands for, in bytes: a head that no node takes, a body beyond one frame.
+/// What `{long}` in a target, a header or a body stands for, in bytes: a head that no node takes, a body beyond one frame.
 const LONG: usize = 70_000;
 
 fn root() -> String {
@@ -126,11 +129,14 @@ enum Expected {
 
 impl Call {
     fn request(&self, tenant: &Tenant<'_>, app: &str) -> Request {
-        let target = self.request.replace("{app}", app).replace("{tenant}", &tenant.name);
-        let (method, path) = target.split_once(' ').expect("`request` is METHOD /path");
-        let mut request = Request::new(method, &if self.admin { "localhost".into() } else { host(app) }, path);
         let long = |value: &str| value.replace("{long}", &"x".repeat(LONG));
-        request.headers = self.headers.iter().map(|(name, value)| (name.clone(), long(value))).collect();
+        let target = long(&self.request).replace("{app}", app).replace("{tenant}", &tenant.name);
+        let (method, path) = target.split_once(' ').expect("`request` is METHOD /path");
+        let named = self.headers.iter().find(|(name, _)| name == "host").map(|(_, value)| value.clone());
+        let host = named.unwrap_or_else(|| if self.admin { "localhost".into() } else { host(app) });
+        let mut request = Request::new(method, &host, path);
+        let headers = self.headers.iter().filter(|(name, _)| name != "host");
+        request.headers = headers.map(|(name, value)| (name.clone(), long(value))).collect();
         if self.admin && !request.headers.iter().any(|(name, _)| name == "authorization") {
             request = request.header("authorization", &format!("Bearer {}", tenant.token));
         }
@@ -141,6 +147,17 @@ impl Call {
             _ => panic!("a call has one body"),
         };
         request
+    }
+
+    /// Receives a response that breaks off, as far as it comes.
+    fn broken_off(connection: &mut Connection, request: &Request) -> Response {
+        connection.send(request).expect("a request is sent");
+        let head = connection.receive_head().expect("a head");
+        let mut body = Vec::new();
+        while let Ok(chunk) = connection.receive_chunk() {
+            body.extend(chunk.unwrap_or_else(|| panic!("a whole body of {} bytes", body.len())));
+        }
+        Response { head, body }
     }
 
     fn check(&self, response: &Response) {
@@ -231,6 +248,7 @@ impl Row {
                 let request = call.request(tenant, app);
                 let mut ask = || {
                     let response = match call.admin {
+                        _ if call.cut => Call::broken_off(&mut Connection::open(tenant.node.public), &request),
                         true => http::call(tenant.node.admin, &request),
                         false => kept.call(&request).unwrap_or_else(|_| http::call(tenant.node.public, &request)),
                     };

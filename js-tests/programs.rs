@@ -2,18 +2,19 @@
 //! whole answers with those of plain Node.
 //!
 //! A program is a folder with an `isle.toml`, a `main.ts` or `main.tsx`, and `requests.json` (a list of `{"method",
-//! "path", "headers", "body"}`, all optional). `reference.mjs` says what Node answers. The packages come from
-//! `programs/package-lock.json`; `make test` installs them.
+//! "path", "headers", "body"}`, all optional). `reference.mjs` says what Node answers. SDKs talk to `standin.mjs`, which is
+//! `STAND_IN` in requests, over the network. The packages come from `programs/package-lock.json`; `make test` installs them.
 
 mod support;
 
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode, Stdio};
 use support::api::{LogLine, Tenant};
 use support::http::{Request, Response};
-use support::node::{Node, host, isle};
+use support::node::{Node, Reaped, host, isle};
 use support::suite::{Suite, only_listed};
 use support::{PATIENCE, until};
 
@@ -61,8 +62,8 @@ fn agrees(expected: &Value, response: &Response) {
         _ => assert_eq!(Some(body.as_str()), expected["body"].as_str(), "{seen}"),
     }
     for (name, value) in expected["headers"].as_object().into_iter().flatten() {
-        // How long a body is and who serves it, the node says itself.
-        if name != "content-length" && name != "server" {
+        // How long a body is, who serves it and on which connection, the node says itself.
+        if !["content-length", "server", "connection"].contains(&name.as_str()) {
             assert_eq!(response.head.header(name), value.as_str(), "header {name}; {seen}");
         }
     }
@@ -84,10 +85,22 @@ fn same_json(at: &str, seen: &Value, expected: &Value) {
     }
 }
 
-fn program(node: &Node, name: &str, expected: &[Value]) {
+/// The process that services are played by, and its address. It ends when this one does, which holds its input.
+fn stand_in() -> (Reaped, String) {
+    let mut command = Command::new("node");
+    command.arg(programs().join("standin.mjs")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process: Child = command.spawn().expect("node runs");
+    let mut line = String::new();
+    let out = process.stdout.take().expect("its output");
+    BufReader::new(out).read_line(&mut line).expect("standin.mjs says where it listens");
+    (Reaped(process), line.trim().to_owned())
+}
+
+fn program(node: &Node, name: &str, expected: &[Value], stand_in: &str) {
     let folder = programs().join(name);
     deployed(node, name, &folder);
     let requests = std::fs::read_to_string(folder.join("requests.json")).unwrap_or_else(|_| "[{}]".to_owned());
+    let requests = requests.replace("STAND_IN", &format!("http://{stand_in}"));
     let requests: Vec<Value> = serde_json::from_str(&requests).expect("requests.json");
     assert_eq!(requests.len(), expected.len());
     let mut wrong = Vec::new();
@@ -209,15 +222,18 @@ fn main() -> ExitCode {
         eprintln!("js-tests/programs/node_modules is missing: `make programs` installs it (it needs npm)");
         return ExitCode::FAILURE;
     }
-    let output = Command::new("node").arg(programs().join("reference.mjs")).output().expect("node runs");
+    let (_stand_in, address) = stand_in();
+    let mut reference = Command::new("node");
+    reference.arg(programs().join("reference.mjs")).env("STAND_IN", format!("http://{address}"));
+    let output = reference.output().expect("node runs");
     assert!(output.status.success(), "reference.mjs: {}", String::from_utf8_lossy(&output.stderr));
     let expected: BTreeMap<String, Vec<Value>> = serde_json::from_slice(&output.stdout).expect("reference.mjs");
 
-    let node = Node::start("");
+    let node = Node::start(&format!("[egress]\nopen = [\"{address}\"]\n"));
     let mut suite = Suite::new();
     for name in &names {
-        let (node, expected) = (&node, &expected[name]);
-        suite.add(name, move || program(node, name, expected));
+        let (node, expected, address) = (&node, &expected[name], &address);
+        suite.add(name, move || program(node, name, expected, address));
     }
     for (name, test) in tests {
         let node = &node;

@@ -3,6 +3,8 @@
 //!
 //! `ISLE_TEST_STREAM_MB` sets how much the tests of constant memory pass through; 256 by default.
 
+#[path = "streams/h2c.rs"]
+mod h2c;
 mod support;
 
 use std::io::ErrorKind;
@@ -19,10 +21,20 @@ const SOURCE: &str = r#"
 const encoder = new TextEncoder();
 let listeners = [], produced = 0, resolved = () => {};
 const paths = {
-  events: () => new Response(new ReadableStream({
-    start: (controller) => void listeners.push((text) => controller.enqueue(encoder.encode(`data: ${text}\n\n`))),
-    cancel: (reason) => console.log(`cancelled: ${reason.name}`),
-  }), { headers: { "content-type": "text/event-stream" } }),
+  events: () => {
+    let listener;
+    return new Response(new ReadableStream({
+      start: (controller) => void listeners.push(listener = (text) => controller.enqueue(encoder.encode(`data: ${text}\n\n`))),
+      cancel: (reason) => {
+        listeners = listeners.filter((other) => other !== listener);
+        console.log(`cancelled: ${reason.name}`);
+      },
+    }), { headers: { "content-type": "text/event-stream" } });
+  },
+  watched: (_, request) => {
+    request.signal.addEventListener("abort", () => console.log(`signalled: ${request.signal.reason.name}`));
+    return paths.events();
+  },
   emit: ({ text }) => {
     listeners.forEach((listener) => listener(text));
     return new Response(String(listeners.length));
@@ -377,6 +389,9 @@ const TESTS: &[(&str, Test)] = &[
     ("what_fails_after_its_head_is_cut_off", what_fails_after_its_head_is_cut_off),
     ("a_client_that_leaves_is_noticed", a_client_that_leaves_is_noticed),
     ("a_body_that_breaks_off_errors_its_stream", a_body_that_breaks_off_errors_its_stream),
+    ("a_reset_of_http2_cancels_one_stream", h2c::a_reset_cancels_one_stream),
+    ("a_reset_of_http2_ends_requests_without_a_head", h2c::a_reset_ends_requests_without_a_head),
+    ("a_stream_of_http2_that_fails_is_reset", h2c::a_stream_that_fails_is_reset),
     ("a_slow_reader_slows_the_source", a_slow_reader_slows_the_source),
     ("a_body_that_nobody_reads_stops_its_sender", a_body_that_nobody_reads_stops_its_sender),
     ("streams_have_limits_of_their_own", streams_have_limits_of_their_own),

@@ -5,6 +5,7 @@
 
 mod crypto;
 mod fetch;
+mod headers;
 mod performance;
 mod streams;
 mod web;
@@ -27,5 +28,7 @@ const fn patch(script: &'static str, find: &'static str, put: &'static str) -> P
 
 /// All of them.
 pub fn patches() -> impl Iterator<Item = &'static Patch> {
-    [crypto::PATCHES, fetch::PATCHES, performance::PATCHES, streams::PATCHES, web::PATCHES].into_iter().flatten()
+    [crypto::PATCHES, fetch::PATCHES, headers::PATCHES, performance::PATCHES, streams::PATCHES, web::PATCHES]
+        .into_iter()
+        .flatten()
 }

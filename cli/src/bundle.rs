@@ -133,7 +133,10 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
             names.insert(entry, chunk.filename.to_string());
         }
         if let Some(map) = &chunk.map {
-            folder.files.insert(format!("{}.map", chunk.filename), portable(&map.to_json_string(), &chunk.filename));
+            let mut map = map.clone();
+            let sources: Vec<String> = map.get_sources().map(|source| portable(source, &chunk.filename)).collect();
+            map.set_sources(sources);
+            folder.files.insert(format!("{}.map", chunk.filename), map.to_json_string());
         }
         let mut code = chunk.code.clone();
         if code.contains("__require(") {
@@ -205,16 +208,10 @@ fn below(root: &Path, path: &Path) -> Option<String> {
     path.strip_prefix(root).ok()?.to_str().map(str::to_owned)
 }
 
-/// A map whose sources are relative to the root: the same wherever the folder lies.
-fn portable(map: &str, file: &str) -> String {
-    let Ok(mut map) = serde_json::from_str::<serde_json::Value>(map) else { return map.to_owned() };
-    if let Some(sources) = map["sources"].as_array_mut() {
-        for source in sources {
-            let path = Path::new(file).parent().unwrap_or(Path::new("")).join(source.as_str().unwrap_or_default());
-            *source = normal(&path).to_string_lossy().into_owned().into();
-        }
-    }
-    map.to_string()
+/// A map's source as a path from the root: the same wherever the folder lies.
+fn portable(source: &str, file: &str) -> String {
+    let path = Path::new(file).parent().unwrap_or(Path::new("")).join(source);
+    normal(&path).to_string_lossy().into_owned()
 }
 
 /// A path without `.` and without `..` after a name.

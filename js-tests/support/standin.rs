@@ -215,6 +215,26 @@ async fn answer(request: Request<Incoming>, seen: Arc<Seen>) -> Result<Response<
             let coding = if path == "/lie" { "br" } else { "gzip" };
             response.header("content-encoding", coding).body(full(encoder.finish().expect("to memory")))
         }
+        // The word "unpacked" in a content coding.
+        "/coded" => {
+            let word = b"unpacked";
+            let coding = get("as").unwrap_or("gzip");
+            let bytes = match coding {
+                "deflate" => {
+                    let mut encoder = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+                    encoder.write_all(word).expect("to memory");
+                    encoder.finish().expect("to memory")
+                }
+                // One meta-block that is not compressed, and the last, which is empty.
+                "br" => [&[0x8b, 0x03, 0x80], &word[..], &[0x03]].concat(),
+                _ => {
+                    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+                    encoder.write_all(word).expect("to memory");
+                    encoder.finish().expect("to memory")
+                }
+            };
+            response.header("content-encoding", coding).header("x-origin", "yes").body(full(bytes))
+        }
         // So many MiB, as fast as they are taken.
         "/big" => {
             let mib: u64 = get("mib").and_then(|n| n.parse().ok()).unwrap_or(1);

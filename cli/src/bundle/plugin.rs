@@ -43,6 +43,22 @@ const NODE_ONLY: [&str; 26] = [
     "worker_threads",
 ];
 
+/// Modules that a package has for browsers and that need their DOM, with what it has for everybody
+/// else. Packages that tell workers from browsers are not here.
+const FOR_THE_DOM: [(&str, &str); 1] = [
+    // What S3 and other services answer in XML is read by this.
+    ("@aws-sdk/xml-builder/dist-es/xml-parser.browser.js", "@aws-sdk/xml-builder/dist-es/xml-parser.js"),
+];
+
+/// The module to take in the place of one that needs the DOM.
+fn without_dom(id: &str) -> Option<String> {
+    let of = |(dom, plain): &(&str, &str)| {
+        let folder = id.strip_suffix(dom).filter(|folder| folder.ends_with("node_modules/"))?;
+        Some(format!("{folder}{plain}")).filter(|path| Path::new(path).is_file())
+    };
+    FOR_THE_DOM.iter().find_map(of)
+}
+
 /// What was refused, for the author.
 #[derive(Clone, Debug, Default)]
 pub struct Refusals(Arc<Mutex<Vec<String>>>);
@@ -139,7 +155,11 @@ impl Plugin for Isle {
         let resolved = ctx.resolve(specifier, args.importer, Some(options)).await?;
         match resolved {
             Ok(resolved) if !matches!(resolved.external, ResolvedExternal::Bool(true)) => {
-                Ok(Some(HookResolveIdOutput::from_resolved_id(resolved)))
+                let mut resolved = HookResolveIdOutput::from_resolved_id(resolved);
+                if let Some(id) = without_dom(&resolved.id) {
+                    resolved.id = id.into();
+                }
+                Ok(Some(resolved))
             }
             _ => {
                 let refusal = self.refusal(specifier, args.importer);
@@ -166,6 +186,18 @@ impl Plugin for Isle {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_needs_the_dom_gives_way_where_there_is_something_else() {
+        let root = tempfile::tempdir().unwrap();
+        let package = root.path().join("node_modules/@aws-sdk/xml-builder/dist-es");
+        let id = package.join("xml-parser.browser.js").to_string_lossy().into_owned();
+        assert_eq!(without_dom(&id), None);
+        std::fs::create_dir_all(&package).unwrap();
+        std::fs::write(package.join("xml-parser.js"), "").unwrap();
+        assert_eq!(without_dom(&id), Some(id.replace(".browser", "")));
+        assert_eq!(without_dom(&id.replace("node_modules", "mine")), None);
+    }
 
     #[test]
     fn a_refusal_names_the_import_and_who_asked() {

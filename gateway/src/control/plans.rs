@@ -101,6 +101,7 @@ const HINTS: &[(&str, &str)] = &[
         "crypto.subtle",
         "call `crypto.subtle` inside the handler and keep the promise: `key ??= crypto.subtle.importKey(…)`",
     ),
+    ("process.env", "read variables inside the handler; a snapshot never holds their values"),
     ("context.env", "read variables inside the handler; a snapshot never holds their values"),
     (
         "WebAssembly",

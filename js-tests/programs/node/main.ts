@@ -2,6 +2,7 @@
 import assert from "node:assert";
 import { AsyncLocalStorage } from "node:async_hooks";
 import { Buffer } from "node:buffer";
+import { Console } from "node:console";
 import crypto from "node:crypto";
 import diagnostics from "node:diagnostics_channel";
 import { EventEmitter, once } from "node:events";
@@ -175,6 +176,46 @@ const tests: Record<string, () => unknown> = {
     diagnostics.subscribe("c", (message) => seen.push(message));
     channel.publish({ a: 1 });
     return [seen, channel.hasSubscribers];
+  },
+  console() {
+    const lines: string[] = [];
+    const sink = (name: string) => new Writable({ write: (chunk, _encoding, done) => done(void lines.push(name + chunk)) });
+    const mine = new Console({ stdout: sink("out "), stderr: sink("err ") });
+    mine.log("a %s %d %j", "b", 1.5, { x: 1 });
+    mine.info({ a: [1, { b: null }] }, new Map([["k", "v"]]));
+    mine.warn("w");
+    mine.group("g");
+    mine.error("inside");
+    mine.groupEnd();
+    mine.assert(false, "no");
+    mine.count();
+    new Console(sink("one ")).log("x");
+    return [lines, said(() => new Console({} as never)), typeof mine.table];
+  },
+  // What comes when, where writes are done at once, later, or now so, now so.
+  async writes() {
+    const all: string[][] = [];
+    for (const how of ["now", "later", "mixed"]) {
+      const seen: string[] = [];
+      let n = 0;
+      const out = new Writable({
+        highWaterMark: 4,
+        write(chunk, _encoding, done) {
+          seen.push(`write ${chunk}`);
+          if (how === "later" || (how === "mixed" && n++ % 2 === 1)) setTimeout(done, 1);
+          else done();
+        },
+        final: (done) => done(void seen.push("final")),
+      });
+      for (const name of ["drain", "finish", "close"]) out.on(name, () => seen.push(name));
+      for (const chunk of ["a", "bb", "ccc", "d"]) seen.push(`${out.write(chunk, () => seen.push(`done ${chunk}`))}`);
+      await new Promise<void>((resolve) => {
+        out.once("close", () => setTimeout(resolve, 1));
+        setTimeout(() => out.end("e", () => seen.push("end")), 20);
+      });
+      all.push(seen);
+    }
+    return all;
   },
   process: () => [typeof process.nextTick, process.env.GREETING ?? null, process.env.NOTHING ?? null, typeof process.cwd(), typeof process.hrtime.bigint(), global === globalThis, typeof setImmediate],
 };

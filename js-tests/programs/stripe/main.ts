@@ -1,16 +1,18 @@
 import Stripe from "stripe";
 
-export const handler = async () => {
-  const requests: object[] = [];
-  const fetch = async (url: string, init: RequestInit) => {
-    const headers = new Headers(init.headers);
-    requests.push({ url, method: init.method, body: init.body, authorization: headers.get("authorization"), type: headers.get("content-type") });
-    return Response.json({ id: "cus_1", object: "customer", email: "you@example.org" });
-  };
-  const stripe = new Stripe("sk_test", { httpClient: Stripe.createFetchHttpClient(fetch as typeof globalThis.fetch), host: "stand.in" });
-  const customer = await stripe.customers.create({ email: "you@example.org", metadata: { a: "b" } });
+export const handler = async (event: { queryStringParameters: { base: string } }) => {
+  const { hostname, port } = new URL(event.queryStringParameters.base);
+  const stripe = new Stripe("sk_test", { host: hostname, port, protocol: "http", httpClient: Stripe.createFetchHttpClient(), maxNetworkRetries: 0 });
+  const customer = await stripe.customers.create({ email: "you@example.org", metadata: { a: "b ä&=" }, preferred_locales: ["de", "en"] });
+  const listed: string[] = [];
+  for await (const { id } of stripe.customers.list({ limit: 2 })) listed.push(id);
+  const declined = await stripe.charges.create({ amount: 1, currency: "eur", source: "tok_x" }).catch((error) => {
+    const { type, code, decline_code, statusCode, requestId, message } = error as InstanceType<typeof Stripe.errors.StripeCardError>;
+    return { card: error instanceof Stripe.errors.StripeCardError, type, code, decline_code, statusCode, requestId, message };
+  });
   const payload = JSON.stringify({ id: "evt_1", object: "event" });
   const header = await stripe.webhooks.generateTestHeaderStringAsync({ payload, secret: "whsec_x", timestamp: 1_700_000_000 });
-  const event = await stripe.webhooks.constructEventAsync(payload, header, "whsec_x", 1e12);
-  return { requests, email: customer.email, header, event: event.id };
+  const signed = await stripe.webhooks.constructEventAsync(payload, header, "whsec_x", 1e12);
+  const forged = await stripe.webhooks.constructEventAsync(`${payload} `, header, "whsec_x", 1e12).catch((error) => error.type);
+  return { customer, listed, declined, header, event: signed.id, forged };
 };

@@ -28,10 +28,8 @@ mod version;
 use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
-use crate::isolate::{
-    Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot,
-    platform::{self, Urgency},
-};
+use crate::isolate::platform::{self, Urgency, set_urgency};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, set_development};
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
 use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
@@ -109,9 +107,12 @@ fn live() -> io::Result<()> {
     let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
     caches::use_for(Path::new(&config.base_snapshot));
     clock::set(config.clock);
+    set_development(config.dev);
     confine(&config)?;
-    platform::set_urgency(Urgency::Serving);
+    // V8's own threads inherit it: compiling and collecting beside what serves can wait.
+    set_urgency(Urgency::Background);
     platform::init();
+    set_urgency(Urgency::Serving);
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));
     let base_name = Path::new(&config.base_snapshot).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cell = Arc::new(Cell {

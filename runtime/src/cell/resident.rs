@@ -17,6 +17,7 @@ use super::console::Console;
 use super::exchange::Exchange;
 use super::starts::Place;
 use super::version::{Job, Parked, Version};
+use crate::egress::Codings;
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::fetch::{FetchBody, FetchInput};
@@ -312,7 +313,10 @@ impl Resident {
         let deadline = job.arrived + Duration::from_millis(u64::from(job.invoke.wall_ms));
         let Invoke { head, body: bytes, body_follows: reads, .. } = &job.invoke;
         let (prepared, fetch);
+        let mut accepts = Codings::default();
         if fetches {
+            let fields = head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case(b"accept-encoding"));
+            accepts = Codings::accepted(fields.map(|(_, value)| &value[..]));
             prepared = Prepared {
                 event: "".into(),
                 body: EventBody::None,
@@ -324,7 +328,7 @@ impl Resident {
             prepared = Prepared::of(head, bytes, &self.version.function.spec);
             fetch = None;
         }
-        let expects = Expects { invocation: job.id, is_head: head.method == "HEAD", ..prepared.expects };
+        let expects = Expects { invocation: job.id, is_head: head.method == "HEAD", accepts, ..prepared.expects };
         let request_id = head.request_id[..].try_into().unwrap_or([b'-'; REQUEST_ID_BYTES]);
         let left_ms = deadline.saturating_duration_since(began).as_secs_f64() * 1_000.0;
         let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_millis() as f64);

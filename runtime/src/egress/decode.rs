@@ -46,10 +46,46 @@ pub struct Decoder {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Coding {
-    Gzip,
-    Deflate,
-    Brotli,
-    Zstd,
+    Gzip = 1,
+    Deflate = 2,
+    Brotli = 4,
+    Zstd = 8,
+}
+
+impl Coding {
+    fn named(word: &[u8]) -> Option<Coding> {
+        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+        match () {
+            () if is(b"gzip") || is(b"x-gzip") => Some(Coding::Gzip),
+            () if is(b"deflate") => Some(Coding::Deflate),
+            () if is(b"br") => Some(Coding::Brotli),
+            () if is(b"zstd") => Some(Coding::Zstd),
+            () => None,
+        }
+    }
+}
+
+/// Codings that somebody takes, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Codings(pub u8);
+
+impl Codings {
+    /// What the values of `accept-encoding` name. `*` names nothing that can be counted on.
+    pub fn accepted<'a>(values: impl Iterator<Item = &'a [u8]>) -> Codings {
+        let mut codings = 0;
+        for part in values.flat_map(|value| value.split(|byte| *byte == b',')) {
+            let mut words = part.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let coding = words.next().and_then(Coding::named);
+            let refused = words.any(|word| {
+                let weight = word.strip_prefix(b"q=").or(word.strip_prefix(b"Q="));
+                weight.is_some_and(|weight| weight.iter().all(|byte| b"0.".contains(byte)))
+            });
+            if let Some(coding) = coding.filter(|_| !refused) {
+                codings |= coding as u8;
+            }
+        }
+        Codings(codings)
+    }
 }
 
 impl Decoder {
@@ -58,17 +94,21 @@ impl Decoder {
     pub fn for_codings<'a>(values: impl Iterator<Item = &'a [u8]>) -> Option<Decoder> {
         let mut codings = Vec::new();
         for word in values.flat_map(|value| value.split(|byte| *byte == b',')) {
-            codings.push(match word.trim_ascii().to_ascii_lowercase().as_slice() {
-                b"gzip" | b"x-gzip" => Coding::Gzip,
-                b"deflate" => Coding::Deflate,
-                b"br" => Coding::Brotli,
-                b"zstd" => Coding::Zstd,
-                b"identity" | b"" => continue,
-                _ => return None,
-            });
+            let word = word.trim_ascii();
+            match Coding::named(word) {
+                Some(coding) => codings.push(coding),
+                None if word.is_empty() || word.eq_ignore_ascii_case(b"identity") => {}
+                None => return None,
+            }
         }
         let fits = (1..=CODINGS_MAX).contains(&codings.len());
         fits.then(|| Decoder { feed: Feed::default(), codings, reader: None })
+    }
+
+    /// Whether nothing was read through it and all its codings are among these: the body can be sent
+    /// on as it came.
+    pub fn can_be_passed_over(&self, codings: Codings) -> bool {
+        self.reader.is_none() && self.codings.iter().all(|coding| codings.0 & *coding as u8 != 0)
     }
 
     /// Adds what has come; only after [`Decoder::read`] said `None`.
@@ -266,6 +306,20 @@ mod tests {
                 assert!(decoded(codings, &data, step).unwrap() == text, "{codings} in steps of {step}");
             }
         }
+    }
+
+    #[test]
+    fn what_is_accepted_may_be_passed_over_until_it_is_read() {
+        let codings = |value: &str| Codings::accepted([value.as_bytes()].into_iter());
+        assert_eq!(codings("gzip, deflate, br"), Codings(7));
+        assert_eq!(codings("GZIP;q=0.5, br;q=0, deflate ; q=0.000"), Codings(Coding::Gzip as u8));
+        assert_eq!(codings("*, identity, zstd, "), Codings(0));
+        let mut decoder = Decoder::for_codings([&b"gzip, br"[..]].into_iter()).unwrap();
+        assert!(decoder.can_be_passed_over(codings("br, gzip")));
+        assert!(!decoder.can_be_passed_over(codings("br")));
+        decoder.feed(brotli(&gzip(b"text")).into());
+        decoder.read(&mut [0; 2]).unwrap();
+        assert!(!decoder.can_be_passed_over(codings("br, gzip")));
     }
 
     #[test]

@@ -23,5 +23,6 @@ pub mod ops;
 mod response;
 mod upload;
 
+pub use decode::Codings;
 pub use exchange::{Fetches, FrameSink};
 pub use ops::{Outbound, asked_in_vain};

@@ -3,7 +3,7 @@
 //! They take the place of deno_fetch's own, which would open sockets: same names and shapes, so that
 //! its script (redirects, abort, bodies, what a `Response` is) runs unchanged.
 
-use super::decode::Decoder;
+use super::decode::{Codings, Decoder};
 use super::exchange::{Call, Fetches};
 use super::response::{Origin, ResponseBody, Upload};
 use super::upload::{self, Source};
@@ -303,7 +303,7 @@ pub async fn op_fetch_send(state: Rc<RefCell<OpState>>, #[smi] rid: ResourceId) 
     };
     let codings = head.headers.iter().filter(|(name, _)| &name[..] == b"content-encoding");
     let decoder = Decoder::for_codings(codings.map(|(_, value)| &value[..]));
-    let body_decoded = decoder.is_some();
+    let body_decoded = decoder.is_some() && head.body_follows;
     let body = ResponseBody::new(origin, decoder, bytes_max);
     let response_rid = state.borrow_mut().resource_table.add(body);
     let field = |bytes: &Bytes| ByteString::from(&bytes[..]);
@@ -318,6 +318,14 @@ pub async fn op_fetch_send(state: Rc<RefCell<OpState>>, #[smi] rid: ResourceId) 
         body_decoded,
         error: None,
     })
+}
+
+/// How a response's body is sent on that was fetched, to somebody who takes these codings: 1 when it is
+/// unpacked, 2 when it is sent as it came and would have been, else 0.
+#[op2(fast)]
+pub fn op_isle_fetch_pass(state: &mut OpState, #[smi] rid: ResourceId, codings: u32) -> u32 {
+    let Ok(body) = state.resource_table.get::<ResponseBody>(rid) else { return 0 };
+    body.unpacks_unless(Codings(codings as u8)) as u32
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A response's body as the resource that JavaScript's stream reads.
 
-use super::decode::Decoder;
+use super::decode::{Codings, Decoder};
 use super::exchange::Call;
 use bytes::Bytes;
 use deno_core::{AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, RcRef, Resource};
@@ -36,6 +36,17 @@ pub struct ResponseBody {
     bytes_max: u64,
 }
 
+/// What a body has to do with content codings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unpacks {
+    /// It is as it came: it had none, or one that is not known.
+    Never = 0,
+    /// It is unpacked as it is read.
+    Yes = 1,
+    /// It was to be unpacked, and is as it came.
+    NoMore = 2,
+}
+
 struct Reading {
     decoder: Option<Decoder>,
     piece: Bytes,
@@ -52,6 +63,22 @@ impl ResponseBody {
         };
         let reading = Reading { decoder, piece, ended: false, read: 0 };
         ResponseBody { origin, reading: AsyncRefCell::new(reading), cancel: CancelHandle::new(), bytes_max }
+    }
+
+    /// Whether it is unpacked for its reader. One of these codings that nobody has read from is not any
+    /// more: what is read from now on is the body as it came.
+    pub fn unpacks_unless(self: &Rc<Self>, codings: Codings) -> Unpacks {
+        let Some(mut reading) = RcRef::map(self.clone(), |body| &body.reading).try_borrow_mut() else {
+            return Unpacks::Yes;
+        };
+        match &reading.decoder {
+            None => Unpacks::Never,
+            Some(decoder) if decoder.can_be_passed_over(codings) => {
+                reading.decoder = None;
+                Unpacks::NoMore
+            }
+            Some(_) => Unpacks::Yes,
+        }
     }
 
     /// The next raw piece; `None` at the end.

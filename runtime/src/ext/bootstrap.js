@@ -434,12 +434,27 @@
     }
   }
 
-  // The function's variables, as `process.env` has them: a copy that it may change. In a snapshot
-  // there are none to be had.
+  // `process.env`: what Lambda's runtime says of the function, and over it the function's variables; a
+  // copy that it may change. In a snapshot there are none to be had.
   bootstrap.env = () => {
-    if (!building) return { variables: ObjectAssign({}, fixed?.env) };
-    touch("process.env");
-    return { building: {} };
+    if (building) {
+      touch("process.env");
+      return { building: {} };
+    }
+    if (fixed === undefined || fixed === null) return { variables: {} };
+    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName, env } = fixed;
+    const variables = {
+      AWS_LAMBDA_FUNCTION_NAME: functionName,
+      AWS_LAMBDA_FUNCTION_VERSION: functionVersion,
+      AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryLimitInMB,
+      AWS_LAMBDA_LOG_GROUP_NAME: logGroupName,
+      AWS_LAMBDA_LOG_STREAM_NAME: logStreamName,
+      AWS_REGION: fixed.region,
+      AWS_DEFAULT_REGION: fixed.region,
+      _HANDLER: fixed.handler,
+      NODE_ENV: fixed.environment,
+    };
+    return { variables: ObjectAssign(variables, env) };
   };
 
   const undo = [];
@@ -555,12 +570,15 @@
     node(specifier) {
       return specifier === "isle:require" ? { require } : bootstrap.node(StringPrototypeSlice(specifier, 5));
     },
+    // Once per function version, before its modules are evaluated.
+    fix(theFixed) {
+      fixed = JSONParse(theFixed);
+    },
     // Once per function version.
-    adopt(theHandler, theFixed) {
+    adopt(theHandler) {
       handler = theHandler;
       takesCallback = theHandler?.length >= 3;
       hidesArguments = theHandler?.length === 0;
-      fixed = JSONParse(theFixed);
       if (handler?.[STREAMING] === "response") {
         kind = "streamed";
         const { enter } = load("ext:isle/lambda_stream.js");
@@ -576,8 +594,7 @@
       return kind;
     },
     // The same for a module that exports a fetch handler; throws when it does not.
-    adoptFetch(namespace, theFixed) {
-      fixed = JSONParse(theFixed);
+    adoptFetch(namespace) {
       const fetching = load("ext:isle/fetch.js").hooks;
       fetching.adopt(namespace);
       fetching.setEnv(fixed.env);
@@ -604,7 +621,7 @@
         fetching.adopt({ __proto__: null, default: answers[i] });
         fetching.setEnv({});
         const response = fetching.enter(1, "POST", "http://a/b", true, "host\na\n", "body", undefined);
-        fetching.respond(response, 1, false);
+        fetching.respond(response, 1, 0);
       }
       fetching.adopt({ __proto__: null, GET: answers[0] });
       load("ext:isle/exchange.js").open.clear();

@@ -4,9 +4,11 @@
 ((globalThis) => {
   "use strict";
   const hooks = globalThis.__isle;
-  hooks.adopt(async (_event, context) => context.getRemainingTimeInMillis(), "{}");
+  hooks.fix("{}");
+  hooks.adopt(async (_event, context) => context.getRemainingTimeInMillis());
   hooks.enter('{"version":"2.0","headers":{}}', "body", "id", 0);
-  hooks.adopt(undefined, "null");
+  hooks.adopt(undefined);
+  hooks.fix("null");
   // What the console does with values; the console itself cannot be made here.
   for (const value of ["text", { a: 1, b: { c: [null] } }, [1, "b"], 5, 1n, null, undefined, true, new Error("x")]) {
     hooks.unhandled(value);

@@ -6,7 +6,7 @@
 // never become streams.
 (function () {
 const { core, primordials } = __bootstrap;
-const { op_isle_body_arrived, op_isle_body_discard, op_isle_body_take } = core.ops;
+const { op_isle_body_arrived, op_isle_body_discard, op_isle_body_take, op_isle_fetch_pass } = core.ops;
 const {
   ArrayPrototypeJoin,
   ArrayPrototypePush,
@@ -18,6 +18,7 @@ const {
   SafeWeakMap,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
+  StringPrototypeToLowerCase,
   TypeError,
   TypedArrayPrototypeGetByteLength,
   WeakMapPrototypeGet,
@@ -31,7 +32,7 @@ const { fromInnerRequest } = core.loadExtScript("ext:deno_fetch/23_request.js");
 const responses = core.loadExtScript("ext:deno_fetch/23_response.js");
 const exchange = core.loadExtScript("ext:isle/exchange.js");
 const { onAbort, onSignal, open, send, setPump, waitUntil } = exchange;
-const { ResponsePrototype, responseBodyUsed, getInnerResponse, toInnerResponse, wireHeaderList } = responses;
+const { ResponsePrototype, responseBodyUsed, getInnerResponse, toInnerResponse } = responses;
 const {
   serveFastBodyKey,
   serveFastConsumedKey,
@@ -41,7 +42,7 @@ const {
   SERVE_FAST_HEADER_CONTENT_TYPE,
   SERVE_FAST_HEADER_DEFAULT_TEXT,
 } = responses;
-const { ReadableStreamPrototype, ReadableStreamDefaultReader } = streams;
+const { ReadableStreamPrototype, ReadableStreamDefaultReader, getReadableStreamResourceBacking } = streams;
 const { read: readerRead, cancel: readerCancel } = ReadableStreamDefaultReader.prototype;
 
 const LEFT = "the client left";
@@ -276,8 +277,14 @@ function tell(value) {
 
 const USED = "the response's body was used before: a Response can be returned once";
 
-/** Reads the response into `out`; returns what is wrong with it, for its author. */
-function respond(value, id, noBody) {
+/** Bits of `how`: nobody wants the body; from the next one on, the codings that the client takes. */
+const NO_BODY = 1, CODINGS = 1;
+
+/**
+ * Reads the response into `out`; returns what is wrong with it, for its author.
+ * @param {number} how what the client wants
+ */
+function respond(value, id, how) {
   if (
     value === null || typeof value !== "object" || !ObjectPrototypeIsPrototypeOf(ResponsePrototype, value) ||
     getInnerResponse(value) === undefined
@@ -285,11 +292,18 @@ function respond(value, id, noBody) {
     return `the handler returned ${tell(value)}, expected a Response`;
   }
   out[3] = 0;
+  const wrong = read(value, id, how);
   const left = open.size === 0 ? undefined : open.get(id);
   if (left !== undefined) {
-    if (left.waiting > 0) out[3] = WAITS;
-    else open.delete(id);
+    if (left.waiting > 0) out[3] |= WAITS;
+    // The signal of a request whose response is being streamed may still fire.
+    else if ((out[3] & STREAM) === 0) open.delete(id);
   }
+  return wrong;
+}
+
+/** Puts status, header fields and body into `out`; returns what is wrong. */
+function read(value, id, how) {
   const text = value[serveFastBodyKey];
   if (value[serveFastStatusKey] === 200 && text !== null) {
     if (responseBodyUsed(value)) return USED;
@@ -307,12 +321,64 @@ function respond(value, id, noBody) {
   const inner = toInnerResponse(value);
   if (inner.type === "error") return "the handler returned Response.error()";
   out[0] = inner.status;
-  const list = wireHeaderList(inner);
-  let fields = "";
-  for (let i = 0; i < list.length; i++) fields += `${list[i][0]}\n${list[i][1]}\n`;
-  out[1] = fields;
-  out[2] = inner.body === null ? null : takeBody(inner.body, id, noBody, value);
+  out[1] = headerText(inner, how >> CODINGS);
+  out[2] = inner.body === null ? null : takeBody(inner.body, id, (how & NO_BODY) !== 0, value);
   return typeof out[2] === "object" && out[2] !== null && out[2].wrong !== undefined ? out[2].wrong : undefined;
+}
+
+const ENCODING = "content-encoding";
+
+/**
+ * The header fields as they are sent. Those that are only true of a body as it came from another
+ * server (`runtime/patches.rs` marks them) go with it when it is sent on as it came, else nowhere.
+ */
+function headerText({ headerList, body }, takes) {
+  let text = "", came = "", own = "";
+  for (let i = 0; i < headerList.length; i++) {
+    const entry = headerList[i];
+    const field = `${entry[0]}\n${entry[1]}\n`;
+    const encoding = entry[0].length === ENCODING.length && StringPrototypeToLowerCase(entry[0]) === ENCODING;
+    if (entry.length === 3) {
+      if (encoding) came += field;
+    } else if (encoding) own += field;
+    else text += field;
+  }
+  return came === "" && own === "" ? text : text + encodingText(body, came, own, takes);
+}
+
+// What `op_isle_fetch_pass` answers; else the body is as it is.
+const UNPACKED = 1, AS_IT_CAME = 2;
+
+/** What is true of a body: `came`, the coding that it came with, or `own`, what the function says. */
+function encodingText(body, came, own, takes) {
+  if (body === null) return own;
+  const there = body.streamOrStatic;
+  if (!ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, there)) {
+    // Characters are no compressed bytes: fields that went through an object have lost their mark.
+    return typeof there.body === "string" && there.body !== "" && isCoding(own) ? "" : own;
+  }
+  const backing = getReadableStreamResourceBacking(there);
+  if (backing === null || backing === undefined) return own;
+  switch (op_isle_fetch_pass(backing.rid, came === "" ? 0 : takes)) {
+    case AS_IT_CAME:
+      return came + own;
+    case UNPACKED:
+      return "";
+    default:
+      return own;
+  }
+}
+
+function isCoding(field) {
+  switch (StringPrototypeToLowerCase(field)) {
+    case "content-encoding\ngzip\n":
+    case "content-encoding\ndeflate\n":
+    case "content-encoding\nbr\n":
+    case "content-encoding\nzstd\n":
+      return true;
+    default:
+      return false;
+  }
 }
 
 function fromType(type) {

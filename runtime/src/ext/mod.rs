@@ -20,7 +20,7 @@ mod scripts;
 mod url;
 
 use crate::clock;
-use crate::egress::ops::{op_fetch, op_fetch_send};
+use crate::egress::ops::{op_fetch, op_fetch_send, op_isle_fetch_pass};
 use crate::isolate::Sources;
 use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
@@ -59,7 +59,8 @@ deno_core::extension!(
         bodies::op_isle_body_room,
         bodies::op_isle_body_begin,
         op_fetch,
-        op_fetch_send
+        op_fetch_send,
+        op_isle_fetch_pass
     ],
 );
 

@@ -27,6 +27,10 @@ pub enum Reading {
     Direct,
 }
 
+use crate::egress::Codings;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 /// What is expected of a handler's result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Expects {
@@ -38,6 +42,8 @@ pub struct Expects {
     pub invocation: u32,
     /// Whether nobody wants the body.
     pub is_head: bool,
+    /// Content codings that the client takes; only of a fetch handler's.
+    pub accepts: Codings,
 }
 
 impl Expects {
@@ -59,12 +65,9 @@ impl Expects {
 
     /// A result that is read like this, of nobody's yet.
     pub fn new(reading: Reading, bytes_max: usize) -> Expects {
-        Expects { reading, bytes_max, invocation: 0, is_head: false }
+        Expects { reading, bytes_max, invocation: 0, is_head: false, accepts: Codings::default() }
     }
 }
-
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
 /// Decodes standard base64; `None` when it is not (R34).
 pub fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {

@@ -5,7 +5,7 @@
 //! be in a snapshot or would be wrong in it. `bootstrap.js` notes what start-up and warm-up touch;
 //! what is noted decides here whether the state may be shared between isolates.
 
-use super::startup::{adopt, evaluate};
+use super::startup::{adopt, evaluate, fixed_context};
 use super::{Handles, call_hook, modules, settled, take_hooks};
 use crate::ext;
 use crate::function::Function;
@@ -126,6 +126,7 @@ pub fn build_snapshot(
     super::allow_code_generation(&mut runtime, spec.code_generation);
     let mut builder = Builder { runtime, handles, executor, announce };
     call_hook(&mut builder.runtime, &builder.handles, "beginBuild", &[inventory]);
+    call_hook(&mut builder.runtime, &builder.handles, "fix", &[&fixed_context(spec, false)]);
 
     let (module, promise) = match evaluate(&mut builder.runtime, function) {
         Ok(evaluated) => evaluated,
@@ -145,7 +146,7 @@ pub fn build_snapshot(
     if !idle {
         return refused("a timer or an operation is pending after start-up");
     }
-    if let Err(failure) = adopt(&mut builder.runtime, &builder.handles, spec, false, &module, &promise) {
+    if let Err(failure) = adopt(&mut builder.runtime, &builder.handles, spec, &module, &promise) {
         return refused(format!("start-up failed where snapshots are made: {}", failure.detail));
     }
     drop((module, promise));

@@ -139,16 +139,16 @@ pub(super) fn read(
     value: v8::Local<'_, v8::Value>,
     expects: &Expects,
 ) -> Result<Reply, Unreadable> {
-    let Expects { invocation, is_head, bytes_max: body_bytes_max, .. } = *expects;
+    let Expects { invocation, is_head, accepts, bytes_max: body_bytes_max, .. } = *expects;
     exchange.follow.set(Follow::default());
     let Some((respond, out)) = &exchange.respond else {
         return Err(invalid("the handler ended without a response"));
     };
     let (respond, out) = (v8::Local::new(scope, respond), v8::Local::new(scope, out));
     let id = v8::Integer::new_from_unsigned(scope, invocation);
-    let is_head = v8::Boolean::new(scope, is_head);
+    let how = v8::Integer::new_from_unsigned(scope, u32::from(is_head) | u32::from(accepts.0) << 1);
     let this = v8::undefined(scope).into();
-    let wrong = respond.call(scope, this, &[value, id.into(), is_head.into()]).ok_or(Unreadable::Threw)?;
+    let wrong = respond.call(scope, this, &[value, id.into(), how.into()]).ok_or(Unreadable::Threw)?;
     if !wrong.is_undefined() {
         return Err(invalid(wrong.to_rust_string_lossy(scope)));
     }

@@ -37,6 +37,7 @@ pub use map::{Begun, Mapped, map_snapshot};
 pub use modules::{references, with_authors_places};
 pub use receive::Receiver;
 pub use sources::Sources;
+pub use startup::set_development;
 
 use crate::clock;
 use crate::egress::Outbound;
@@ -315,9 +316,7 @@ impl Isolate {
         allow_code_generation(&mut self.runtime, spec.code_generation);
         let started = self.stay(budget_ns, |runtime, handles| {
             // Code at the top of a module may look at `process.env`.
-            if !spec.env.is_empty() {
-                call_hook(runtime, handles, "refix", &[&fixed_context(spec, true)]);
-            }
+            call_hook(runtime, handles, "fix", &[&fixed_context(spec, true)]);
             evaluate(runtime, function)
         });
         let mut cpu_ns = started.cpu_ns;
@@ -344,7 +343,7 @@ impl Isolate {
                 return Err(Failure::new(Outcome::StartupFailed, "Runtime.NodeJsExit", message));
             }
         }
-        let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, true, &module, &promise));
+        let adopted = self.stay(budget_ns, |runtime, handles| adopt(runtime, handles, spec, &module, &promise));
         cpu_ns += adopted.cpu_ns;
         if let Some(stop) = adopted.stop {
             return Err(startup_stopped(stop, spec));

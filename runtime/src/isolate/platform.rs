@@ -59,10 +59,10 @@ pub enum Urgency {
 /// How much a background thread is nicer: a third of a serving thread's weight.
 const NICE: i32 = 5;
 const NICEST: i32 = 19;
-/// What a serving thread asks the scheduler for at a time, in ns: the least there is. From Linux
-/// 6.12 on, who asks for less runs before who asks for more as soon as it wakes, instead of when
-/// the other's time (3 ms) is up; older kernels take no notice.
-const SERVING_SLICE_NS: u64 = 100_000;
+/// What a thread asks the scheduler for at a time, in ns: the least there is. From Linux 6.12 on,
+/// who asks for less runs before who asks for more as soon as it wakes, and nobody has to wait for
+/// the end of another's turn of 3 ms; older kernels take no notice.
+const SLICE_NS: u64 = 100_000;
 
 /// Sets what the calling thread's work is worth; threads and processes that it makes inherit it. A
 /// background thread never interrupts another; if the process may take niceness back
@@ -70,24 +70,22 @@ const SERVING_SLICE_NS: u64 = 100_000;
 pub fn set_urgency(urgency: Urgency) {
     let nice = own_niceness();
     let set = match urgency {
-        Urgency::Serving => schedule(nix::libc::SCHED_OTHER, nice, SERVING_SLICE_NS),
-        Urgency::Background if may_take_niceness_back() => {
-            schedule(nix::libc::SCHED_BATCH, (nice + NICE).min(NICEST), 0)
-        }
-        Urgency::Background => schedule(nix::libc::SCHED_BATCH, nice, 0),
+        Urgency::Serving => schedule(nix::libc::SCHED_OTHER, nice),
+        Urgency::Background if may_take_niceness_back() => schedule(nix::libc::SCHED_BATCH, (nice + NICE).min(NICEST)),
+        Urgency::Background => schedule(nix::libc::SCHED_BATCH, nice),
     };
     debug_assert!(set, "between these two policies anybody may change");
 }
 
-/// sched_setattr(2) for the calling thread; a slice of 0 is the kernel's default.
-fn schedule(policy: nix::libc::c_int, nice: i32, slice_ns: u64) -> bool {
+/// sched_setattr(2) for the calling thread.
+fn schedule(policy: nix::libc::c_int, nice: i32) -> bool {
     let attributes = nix::libc::sched_attr {
         size: size_of::<nix::libc::sched_attr>() as u32,
         sched_policy: policy as u32,
         sched_flags: 0,
         sched_nice: nice,
         sched_priority: 0,
-        sched_runtime: slice_ns,
+        sched_runtime: SLICE_NS,
         sched_deadline: 0,
         sched_period: 0,
     };
@@ -110,7 +108,7 @@ fn may_take_niceness_back() -> bool {
         let nice = own_niceness();
         let tried = std::thread::spawn(move || {
             // The thread ends right after.
-            schedule(nix::libc::SCHED_OTHER, (nice + NICE).min(NICEST), 0) && schedule(nix::libc::SCHED_OTHER, nice, 0)
+            schedule(nix::libc::SCHED_OTHER, (nice + NICE).min(NICEST)) && schedule(nix::libc::SCHED_OTHER, nice)
         });
         tried.join().unwrap_or(false)
     })

@@ -6,6 +6,7 @@ use crate::function::Function;
 use deno_core::{JsRuntime, v8};
 use isle_wire::{FailureDetail, FunctionKind, FunctionSpec, Outcome};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(super) fn startup_stopped(stop: Stop, spec: &FunctionSpec) -> Failure {
     let limits = &spec.limits;
@@ -61,16 +62,35 @@ fn startup_detail(mut detail: FailureDetail, spec: &FunctionSpec) -> FailureDeta
     detail
 }
 
+/// Whether this process serves the code's author alone: what `NODE_ENV` says.
+static DEVELOPMENT: AtomicBool = AtomicBool::new(false);
+
+/// Has functions be told that they are being developed. For the whole process, before the first one.
+pub fn set_development(development: bool) {
+    DEVELOPMENT.store(development, Ordering::Relaxed);
+}
+
+/// The region of functions that name none (`AWS_REGION`): packages expect some.
+const REGION: &str = "local";
+
+fn stem(entry: &str) -> &str {
+    entry.rsplit_once('.').map_or(entry, |(stem, _)| stem)
+}
+
 /// What of the handler's context is the same for every invocation, as JSON (R70 ff). The variables
 /// are left out where a snapshot is made: no value of theirs may be in it.
 pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
     serde_json::json!({
         "functionName": spec.function,
         "functionVersion": spec.deployment,
-        "invokedFunctionArn": format!("arn:isle:lambda:local:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
+        "invokedFunctionArn":
+            format!("arn:isle:lambda:{REGION}:{}:function:{}:{}", spec.tenant, spec.app, spec.function),
         "memoryLimitInMB": spec.limits.heap_mb.to_string(),
         "logGroupName": format!("/isle/{}/{}", spec.app, spec.function),
         "logStreamName": spec.deployment,
+        "handler": format!("{}.{}", stem(&spec.entry), spec.contract.handler_path()),
+        "region": REGION,
+        "environment": if DEVELOPMENT.load(Ordering::Relaxed) { "development" } else { "production" },
         "env": if with_env { spec.env.clone() } else { Default::default() },
     })
     .to_string()
@@ -81,7 +101,6 @@ pub(super) fn adopt(
     runtime: &mut JsRuntime,
     handles: &Handles,
     spec: &FunctionSpec,
-    with_env: bool,
     module: &v8::Global<v8::Module>,
     promise: &v8::Global<v8::Promise>,
 ) -> Result<Kind, Failure> {
@@ -118,12 +137,9 @@ pub(super) fn adopt(
         (None, Some(namespace)) => ("adoptFetch", namespace.into()),
         (None, None) => return Err(not_found(spec, format!("{} has no exports", spec.entry))),
     };
-    let fixed = fixed_context(spec, with_env);
     let hooks = v8::Local::new(scope, &handles.hooks);
-    let adopted = v8::String::new(scope, &fixed).and_then(|fixed| {
-        let adopt = hook(scope, hooks, hook_name)?;
-        adopt.call(scope, hooks.into(), &[exported, fixed.into()])
-    });
+    let adopt = hook(scope, hooks, hook_name);
+    let adopted = adopt.and_then(|adopt| adopt.call(scope, hooks.into(), &[exported]));
     match adopted.map(|kind| kind.to_rust_string_lossy(scope)).as_deref() {
         Some("fetch") => Ok(Kind::Fetch),
         Some("streamed") => Ok(Kind::Streamed),

@@ -479,54 +479,57 @@
     const objectMode = Boolean(options.objectMode || options.writableObjectMode);
     stream._writableState = {
       objectMode, highWaterMark: options.writableHighWaterMark ?? options.highWaterMark ?? (objectMode ? HIGH_OBJECTS : HIGH),
-      queue: [], length: 0, writing: false, corked: 0, ending: false, ended: false, finished: false, needDrain: false,
+      queue: [], ends: [], length: 0, pending: 0, writing: false, failed: false, corked: 0, ending: false, ended: false, finished: false, needDrain: false,
       decodeStrings: options.decodeStrings !== false, defaultEncoding: options.defaultEncoding ?? "utf8", prefinished: false,
     };
     for (const name of ["write", "writev", "final"]) if (typeof options[name] === "function") stream[`_${name}`] = options[name];
     begin(stream, options);
   };
   inherit(Writable, Stream);
+  // Writes what is queued. A write that is done when `_write` returns makes way for the next at once;
+  // who waits for it is told later.
   const proceed = (stream) => {
     const state = stream._writableState;
-    if (state.writing || state.corked > 0 || stream.destroyed) return;
-    if (stream._end.constructed === false) return void stream.once("constructed", () => proceed(stream));
-    if (state.queue.length === 0) return finishMaybe(stream);
-    state.writing = true;
-    const many = stream._writev !== undefined && stream._writev !== null && state.queue.length > 1;
-    const batch = many ? state.queue.splice(0) : [state.queue.shift()];
-    let sync = true, called = false;
-    const done = (error) => {
-      if (called) return stream.destroy(coded(new Error("Callback called multiple times"), "ERR_MULTIPLE_CALLBACK"));
-      called = true;
-      const after = () => {
+    while (!state.writing && !state.failed && state.corked === 0 && !stream.destroyed) {
+      if (stream._end.constructed === false) return void stream.once("constructed", () => proceed(stream));
+      if (state.queue.length === 0) return finishMaybe(stream);
+      state.writing = true;
+      const many = stream._writev !== undefined && stream._writev !== null && state.queue.length > 1;
+      const batch = many ? state.queue.splice(0) : [state.queue.shift()];
+      let sync = true, called = false;
+      const done = (error) => {
+        if (called) return stream.destroy(coded(new Error("Callback called multiple times"), "ERR_MULTIPLE_CALLBACK"));
+        called = true;
         state.writing = false;
-        state.length -= batch.reduce((sum, { size }) => sum + size, 0);
-        if (error) {
-          for (const { callback } of batch) callback(error);
-          stream.destroy(error);
-          return;
-        }
-        for (const { callback } of batch) callback(null);
-        if (state.needDrain && state.length === 0 && !state.ending) {
-          state.needDrain = false;
-          stream.emit("drain");
-        }
+        state.failed ||= Boolean(error);
+        for (const { size } of batch) state.length -= size;
+        const after = () => {
+          if (!error && state.needDrain && state.length === 0 && !state.ending && !stream.destroyed) {
+            state.needDrain = false;
+            stream.emit("drain");
+          }
+          state.pending -= batch.length;
+          for (const { callback } of batch) callback(error || null);
+          if (error) return stream.destroy(error);
+          finishMaybe(stream);
+        };
+        if (sync) return later(after);
         proceed(stream);
+        after();
       };
-      if (sync) later(after);
-      else after();
-    };
-    try {
-      if (many) stream._writev(batch.map(({ chunk, encoding }) => ({ chunk, encoding })), done);
-      else stream._write(batch[0].chunk, batch[0].encoding, done);
-    } catch (error) {
-      done(error);
+      try {
+        if (many) stream._writev(batch.map(({ chunk, encoding }) => ({ chunk, encoding })), done);
+        else stream._write(batch[0].chunk, batch[0].encoding, done);
+      } catch (error) {
+        done(error);
+      }
+      sync = false;
     }
-    sync = false;
   };
   const finishMaybe = (stream) => {
     const state = stream._writableState;
-    if (!state.ending || state.prefinished || state.writing || state.queue.length > 0 || stream.destroyed) return;
+    const over = state.ending && !state.prefinished && !state.writing && !state.failed && state.pending === 0;
+    if (!over || state.queue.length > 0 || stream.destroyed) return;
     state.prefinished = true;
     const done = (error) => {
       if (error) return stream.destroy(error);
@@ -534,6 +537,7 @@
       later(() => {
         if (stream.destroyed) return;
         state.finished = true;
+        for (const end of state.ends.splice(0)) end();
         stream.emit("finish");
         maybeClose(stream);
       });
@@ -577,6 +581,7 @@
       const room = state.length < state.highWaterMark;
       if (!room) state.needDrain = true;
       state.queue.push({ chunk, encoding, callback, size });
+      state.pending++;
       proceed(this);
       return room;
     },
@@ -588,7 +593,11 @@
       state.corked = 0;
       if (callback !== undefined) {
         if (state.finished) later(callback);
-        else finished(this, { readable: false }, (error) => callback(error));
+        else {
+          // Before who listens to `finish`; after an error, with it.
+          state.ends.push(() => callback());
+          finished(this, { readable: false }, (error) => error && callback(error));
+        }
       }
       if (!state.ending) {
         state.ending = true;
