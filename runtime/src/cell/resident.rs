@@ -10,7 +10,11 @@
 //! isolate that a limit stopped is not used again, and every invocation in it ends with that
 //! limit's outcome: after a stop nothing is known of the state they shared.
 
+mod ends;
+mod start;
 mod streams;
+
+pub use start::{Assignment, run};
 
 use super::Cell;
 use super::console::Console;
@@ -22,12 +26,11 @@ use crate::handler::Expects;
 use crate::handler::event::EventBody;
 use crate::handler::fetch::{FetchBody, FetchInput};
 use crate::handler::invocation::Prepared;
-use crate::handler::response::Reply;
 use crate::isolate::platform::{Urgency, set_urgency};
 use crate::isolate::{Call, Called, Failure, Isolate, Kind, Stayed, Stop};
 use bytes::{Bytes, BytesMut};
 use deno_core::v8;
-use isle_wire::{BODY_CHUNK_BYTES_MAX, Frame, Invoke, LoadReply, Outcome, ResponseFrame, StartKind, Timing};
+use isle_wire::{Invoke, Outcome, StartKind, Timing};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -100,124 +103,6 @@ pub struct Resident {
 
 fn micros(duration: Duration) -> u32 {
     u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
-}
-
-/// What it takes to make a resident of an isolate.
-pub struct Assignment {
-    /// The version that moves in.
-    pub version: Arc<Version>,
-    /// How the isolate came to be there.
-    pub kind: StartKind,
-    /// When it was decided to start it.
-    pub since: Instant,
-    /// Whether the gateway asked for the start itself ([`Frame::Check`]).
-    pub check: bool,
-    /// Whether the thread leaves the processor to others until it serves.
-    pub background: bool,
-    /// The start's place; given up when what waited has been begun.
-    pub place: Option<Place>,
-}
-
-/// Loads the version and serves it until the resident's end. Runs on the isolate's thread.
-pub fn run(
-    cell: &Arc<Cell>,
-    executor: &tokio::runtime::Runtime,
-    mut isolate: Isolate,
-    console: Rc<Console>,
-    number: u64,
-    assignment: Assignment,
-) {
-    let Assignment { version, kind, since, check, background, mut place } = assignment;
-    console.assign(version.number, version.limits().log_bytes_max as usize);
-    if let Some(outbound) = isolate.outbound() {
-        outbound.assign(version.number, version.limits());
-    }
-    let wall = Duration::from_millis(u64::from(version.limits().wall_ms));
-    let loaded = if kind == StartKind::Snapshot {
-        Ok(0) // restored with the function in it
-    } else {
-        executor.block_on(async {
-            let mut loading = std::pin::pin!(tokio::time::timeout(wall, isolate.load(&version.function)));
-            let loaded = std::future::poll_fn(|cx| {
-                let polled = loading.as_mut().poll(cx);
-                if polled.is_pending() {
-                    // It waits for a timer: another start may have the place.
-                    place = None;
-                }
-                polled
-            });
-            loaded.await.unwrap_or_else(|_| {
-                let message = format!("start-up took longer than {} ms", version.limits().wall_ms);
-                Err(Failure::new(Outcome::StartupFailed, "Isle.WallExceeded", message))
-            })
-        })
-    };
-    if let Some(path) = isolate.take_refused_cache() {
-        cell.unfit(&version, &format!("V8 refused the code cache of {path}"));
-    }
-    if check {
-        let (outcome, cpu_ns, detail) = match &loaded {
-            Ok(cpu_ns) => (Outcome::Ok, *cpu_ns, Bytes::new()),
-            Err(failure) => (failure.outcome, 0, detail_json(failure)),
-        };
-        let reply = LoadReply { outcome, cpu_us: (cpu_ns / 1_000) as u32, detail };
-        cell.outbox.append(|out| Frame::Checked { version: version.number, reply }.encode(out));
-    }
-    let mut queue = version.queue();
-    queue.starting -= 1;
-    if let Err(failure) = loaded {
-        queue.residents -= 1;
-        let jobs = std::mem::take(&mut queue.jobs);
-        drop(queue);
-        let start = (kind, micros(since.elapsed()));
-        fail_all(cell, jobs, &failure, start);
-        cell.outbox.flush();
-        return;
-    }
-    drop(queue);
-    cell.outbox.flush();
-    isolate.exceeds_memory();
-    version.set_collects(isolate.kind() != Kind::Fetch);
-    let exchange = Exchange::new(cell.clone());
-    if isolate.kind() != Kind::Handler {
-        isolate.set_port(exchange.clone());
-    }
-    let mut resident = Resident {
-        cell: cell.clone(),
-        version,
-        number,
-        isolate,
-        console,
-        exchange,
-        pending: Vec::new(),
-        later: Vec::new(),
-        start: (kind, micros(since.elapsed())),
-        alarm: Box::pin(tokio::time::sleep(Duration::ZERO)),
-        calls_until_count: 1,
-        counted: Instant::now(),
-        idle_since: Some(Instant::now()),
-        retiring: false,
-        finished: BytesMut::new(),
-        place,
-        background,
-    };
-    executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
-    resident.leave();
-}
-
-/// Every waiting invocation of a version that could not be started gets the reason.
-fn fail_all(cell: &Cell, jobs: VecDeque<Job>, failure: &Failure, start: (StartKind, u32)) {
-    let detail = detail_json(failure);
-    for (index, job) in jobs.into_iter().enumerate() {
-        let mut response = ResponseFrame::failed(failure.outcome, detail.clone());
-        if index == 0 {
-            (response.start, response.timing.start_us) = start;
-        }
-        cell.begun.mark(job.id);
-        cell.inbound.close(job.id);
-        cell.outbox.append(|out| Frame::encode_response(job.id, &response, out));
-        cell.ended(1);
-    }
 }
 
 fn detail_json(failure: &Failure) -> Bytes {
@@ -426,196 +311,6 @@ impl Resident {
             }
         }
         None
-    }
-
-    fn end_settled(&mut self, budget_ns: u64) -> Option<Gone> {
-        let mut index = 0;
-        while index < self.pending.len() {
-            if !self.isolate.is_settled(&self.pending[index].promise) {
-                index += 1;
-                continue;
-            }
-            let mut done = self.pending.swap_remove(index);
-            let settled = self.isolate.settle(&done.promise, budget_ns, &done.of.expects);
-            done.of.cpu_ns += settled.cpu_ns;
-            if let Some(stop) = settled.stop {
-                let failure = self.stopped(stop);
-                self.fail(&done.of, &failure);
-                return Some(self.doom(&failure));
-            }
-            if let Some(gone) = self.conclude(done.of, settled.result) {
-                return Some(gone);
-            }
-        }
-        None
-    }
-
-    fn end_cancelled(&mut self) -> Option<Gone> {
-        let mut queue = self.version.queue();
-        if queue.cancelled.is_empty() {
-            return None;
-        }
-        let mine: Vec<u32> = self.ids().filter(|id| queue.cancelled.contains(id)).collect();
-        queue.cancelled.retain(|id| !mine.contains(id));
-        if queue.residents == 1 {
-            // Nobody else could hold the others: they have ended by themselves.
-            queue.cancelled.clear();
-        }
-        drop(queue);
-        let failure = Failure::new(Outcome::Cancelled, "Isle.Cancelled", "the client left");
-        for id in mine {
-            let known = self.end_pending(id, &failure).or_else(|| self.leave_stream(id));
-            let gone = known.and_then(|of| self.abort(of));
-            if gone.is_some() {
-                return gone;
-            }
-        }
-        None
-    }
-
-    /// Ends what is past its deadline or its CPU budget, and arms the alarm for the next.
-    fn end_over_limit(&mut self, budget_ns: u64, cx: &mut Context<'_>) -> Option<Gone> {
-        let now = Instant::now();
-        let over: Vec<(u32, bool)> = self
-            .pending
-            .iter()
-            .filter(|p| p.deadline <= now || p.of.cpu_ns > budget_ns && p.of.cpu_ns > self.budget_for(&p.of, 0, 0))
-            .map(|p| (p.of.id, p.deadline <= now))
-            .collect();
-        for (id, wall) in over {
-            let failure = if wall { self.wall_exceeded() } else { self.stopped(Stop::Cpu) };
-            let ended = self.end_pending(id, &failure);
-            if let Some(gone) = ended.and_then(|of| self.abort(of)) {
-                return Some(gone);
-            }
-            // Its continuations may go on for ever; no new invocation shall share with them.
-            self.retire();
-        }
-        if let Some(gone) = self.end_later_over_limit(now) {
-            return Some(gone);
-        }
-        let deadlines = self.pending.iter().map(|p| p.deadline);
-        if let Some(next) = deadlines.chain(self.later.iter().map(|l| l.look_at)).min() {
-            self.alarm.as_mut().reset(next.into());
-            let _ = self.alarm.as_mut().poll(cx);
-        }
-        None
-    }
-
-    fn end_pending(&mut self, id: u32, failure: &Failure) -> Option<Invocation> {
-        let at = self.pending.iter().position(|p| p.of.id == id)?;
-        let ended = self.pending.swap_remove(at).of;
-        self.fail(&ended, failure);
-        Some(ended)
-    }
-
-    fn end_all_pending(&mut self, failure: &Failure) {
-        for id in self.pending.iter().map(|p| p.of.id).collect::<Vec<_>>() {
-            self.end_pending(id, failure);
-        }
-    }
-
-    fn ids(&self) -> impl Iterator<Item = u32> {
-        self.pending.iter().map(|p| p.of.id).chain(self.later.iter().map(|l| l.of.id))
-    }
-
-    /// Invocations that are not over.
-    fn holds(&self) -> usize {
-        self.pending.len() + self.later.len()
-    }
-
-    fn fail(&mut self, of: &Invocation, failure: &Failure) {
-        self.send(of, Err(failure));
-        self.close_bodies(of);
-    }
-
-    /// Ends everything in a stopped isolate.
-    fn doom(&mut self, failure: &Failure) -> Gone {
-        self.end_all_pending(failure);
-        self.end_all_later(failure);
-        self.retire();
-        self.flush();
-        Gone
-    }
-
-    /// Takes no new invocations from here on; its place is another isolate's.
-    fn retire(&mut self) {
-        if !self.retiring {
-            self.retiring = true;
-            self.version.queue().residents -= 1;
-        }
-    }
-
-    fn stopped(&self, stop: Stop) -> Failure {
-        let limits = self.version.limits();
-        match stop {
-            Stop::Cpu => Failure::new(
-                Outcome::CpuExceeded,
-                "Isle.CpuExceeded",
-                format!("the handler used more than {} ms of CPU time", limits.handler_cpu_ms),
-            ),
-            Stop::Heap => Failure::new(
-                Outcome::HeapExceeded,
-                "Isle.HeapExceeded",
-                format!("the function needed more than {} MiB of memory", limits.heap_mb),
-            ),
-        }
-    }
-
-    fn wall_exceeded(&self) -> Failure {
-        let message = format!("the invocation took longer than {} ms", self.version.limits().wall_ms);
-        Failure::new(Outcome::WallExceeded, "Isle.WallExceeded", message)
-    }
-
-    /// Appends the end of an invocation to what goes out at the next flush.
-    fn send(&mut self, of: &Invocation, result: Result<&Reply, &Failure>) {
-        let (id, start, timing) = (of.id, of.start.0, of.timing());
-        self.console.forget(id);
-        if let Some(outbound) = self.isolate.outbound() {
-            outbound.forget(id);
-        }
-        self.cell.ended(1);
-        if let Err(failure) = result {
-            self.tell_author(id, failure);
-        }
-        let takes_whole = self.isolate.kind() != Kind::Fetch;
-        let out = &mut self.finished;
-        match result {
-            Ok(reply) => {
-                let inline = reply.body.len().min(BODY_CHUNK_BYTES_MAX);
-                let rest = reply.body.slice(inline..);
-                let response = ResponseFrame {
-                    outcome: Outcome::Ok,
-                    start,
-                    timing,
-                    status: reply.status,
-                    headers: reply.headers.clone(),
-                    detail: Bytes::new(),
-                    body_follows: !rest.is_empty(),
-                    streamed: false,
-                    takes_whole,
-                    body: reply.body.slice(..inline),
-                };
-                Frame::encode_response(id, &response, out);
-                if !rest.is_empty() {
-                    self.flush();
-                    self.cell.outgoing.start(id, rest, &self.cell.outbox);
-                }
-            }
-            Err(failure) => {
-                let mut response = ResponseFrame::failed(failure.outcome, detail_json(failure));
-                (response.start, response.timing, response.takes_whole) = (start, timing, takes_whole);
-                Frame::encode_response(id, &response, out);
-            }
-        }
-    }
-
-    /// Writes a failure where its author looks for it. In dev the failure itself is shown.
-    fn tell_author(&self, id: u32, failure: &Failure) {
-        if failure.outcome != Outcome::Cancelled && !self.cell.config.dev {
-            let detail = &failure.detail;
-            self.console.error(id, detail.stack.clone().unwrap_or_else(|| detail.to_string()));
-        }
     }
 
     fn append_finished(&mut self) {
