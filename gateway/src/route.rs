@@ -88,8 +88,8 @@ fn next_id() -> u64 {
 impl FunctionVersion {
     /// A function that holds its own text and starts in a spare isolate.
     pub fn new(mut spec: FunctionSpec, cell_group: String) -> FunctionVersion {
-        let packed = spec.pack();
-        spec.modules = BTreeMap::new();
+        let modules = std::mem::take(&mut spec.modules);
+        let packed = FunctionSpec { modules, ..spec.clone() }.pack();
         let (plan, artifact) = (StartKind::Pooled, None);
         FunctionVersion { id: next_id(), spec, cell_group, plan, artifact, text: Text::Held(packed) }
     }

@@ -126,7 +126,7 @@ impl Cell {
     /// Loads a version; its number.
     pub fn load(&mut self, spec: &FunctionSpec, plan: StartKind, artifact: Option<File>) -> u32 {
         let version = self.number();
-        let spec = spec.pack();
+        let spec = spec.clone().pack();
         let mut bytes = BytesMut::new();
         Frame::Load { version, plan, artifact: artifact.is_some(), spec }.encode(&mut bytes);
         let mut sent = 0;

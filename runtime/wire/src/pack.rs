@@ -43,11 +43,10 @@ impl std::error::Error for UnpackError {}
 
 impl FunctionSpec {
     /// The spec in one piece.
-    pub fn pack(&self) -> Bytes {
-        let mut spec = self.clone();
-        let texts: Vec<String> = spec.modules.values_mut().map(|module| std::mem::take(&mut module.text)).collect();
+    pub fn pack(mut self) -> Bytes {
+        let texts: Vec<String> = self.modules.values_mut().map(|module| std::mem::take(&mut module.text)).collect();
         let lengths = texts.iter().map(String::len).collect();
-        let head = serde_json::to_vec(&Head { spec, lengths }).expect("maps with string keys always encode");
+        let head = serde_json::to_vec(&Head { spec: self, lengths }).expect("maps with string keys always encode");
         let mut packed =
             BytesMut::with_capacity(LENGTH_BYTES + head.len() + texts.iter().map(String::len).sum::<usize>());
         packed.put_u32_le(head.len() as u32);
@@ -105,7 +104,7 @@ mod tests {
     fn what_was_packed_is_unpacked() {
         for modules in [&[][..], &[("a.js", "")], &[("b.js", "\"quoted\"\n"), ("a.js", "ünï")]] {
             let spec = spec(modules);
-            assert_eq!(FunctionSpec::unpack(&spec.pack()).unwrap(), spec);
+            assert_eq!(FunctionSpec::unpack(&spec.clone().pack()).unwrap(), spec);
         }
     }
 
