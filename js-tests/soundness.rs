@@ -14,7 +14,8 @@ use isle_runtime::handler::event::EventBody;
 use isle_runtime::handler::response::Reply;
 use isle_runtime::isolate::{Built, Call, Called, Isolate, build_snapshot, guard, map_snapshot, platform};
 use isle_runtime::snapshot::artifact::{Artifact, encode};
-use isle_wire::{ConsoleLevel, FunctionSpec};
+use isle_runtime::snapshot::web::{Bases, Platform};
+use isle_wire::{ConsoleLevel, FunctionSpec, StartKind};
 use std::fs::File;
 use std::path::Path;
 use std::process::Command;
@@ -26,6 +27,8 @@ const THREADS: usize = 8;
 const CYCLES: usize = 2_400;
 /// Full collections: before and after the call of every so many-th isolate.
 const COLLECT_EVERY: usize = 7;
+/// Every so many-th begins with the web's snapshot instead of its function's own.
+const POOLED_EVERY: usize = 5;
 
 /// A function unlike the others: in its strings, its shapes, its tables, what it has compiled.
 fn text(n: usize) -> String {
@@ -107,17 +110,17 @@ fn executor() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
 }
 
-/// The base, mapped; with V8 ready and an anchor that keeps its read-only heap.
-fn ready() -> &'static [u8] {
-    static BASE: OnceLock<&'static [u8]> = OnceLock::new();
-    BASE.get_or_init(|| {
+/// Both base snapshots, mapped; with V8 ready and an anchor that keeps the read-only heap.
+fn bases() -> Bases {
+    static BASES: OnceLock<Bases> = OnceLock::new();
+    *BASES.get_or_init(|| {
         platform::init();
-        let mapped = map_snapshot(&File::open(base()).unwrap()).unwrap();
+        let mapped = Bases::open(base()).unwrap();
         let (made, wait) = std::sync::mpsc::sync_channel(1);
         std::thread::spawn(move || {
             let executor = executor();
             let _entered = executor.enter();
-            let _anchor = Isolate::new(mapped, 16 << 20, Box::new(Mute));
+            let _anchor = Isolate::new(mapped.base(), 16 << 20, Box::new(Mute));
             made.send(()).unwrap();
             loop {
                 std::thread::park();
@@ -126,6 +129,10 @@ fn ready() -> &'static [u8] {
         wait.recv().unwrap();
         mapped
     })
+}
+
+fn ready() -> &'static [u8] {
+    bases().base()
 }
 
 fn base_name() -> String {
@@ -169,9 +176,16 @@ fn fresh_answer(spec: &FunctionSpec) -> String {
     call(&mut isolate, &executor)
 }
 
-fn life(function: &Arc<Function>, executor: &tokio::runtime::Runtime, collect: bool) -> String {
+fn life(function: &Arc<Function>, executor: &tokio::runtime::Runtime, collect: bool, start: StartKind) -> String {
     let _entered = executor.enter();
-    let mut isolate = Isolate::restore(ready(), function, Box::new(Mute)).expect("it is restored");
+    let mut isolate = if start == StartKind::Snapshot {
+        Isolate::restore(ready(), function, Box::new(Mute)).expect("it is restored")
+    } else {
+        let mut isolate = Isolate::new(bases().of(Platform::Web), 128 << 20, Box::new(Mute));
+        executor.block_on(isolate.load(function)).expect("it starts");
+        assert_eq!(isolate.take_refused_cache(), None);
+        isolate
+    };
     if collect {
         isolate.collect();
     }
@@ -226,7 +240,9 @@ fn isolates_of_many_snapshots_live_side_by_side() {
                     }
                     // Another order each time round, so that neighbours change.
                     let (function, expected) = &built[(cycle * 5 + cycle / FUNCTIONS) % FUNCTIONS];
-                    let answer = life(function, &executor, cycle.is_multiple_of(COLLECT_EVERY));
+                    let pooled = cycle.is_multiple_of(POOLED_EVERY);
+                    let start = if pooled { StartKind::Pooled } else { StartKind::Snapshot };
+                    let answer = life(function, &executor, cycle.is_multiple_of(COLLECT_EVERY), start);
                     assert!(&answer == expected, "cycle {cycle}: {answer}\n\nexpected {expected}");
                 }
             });
@@ -280,6 +296,6 @@ fn a_snapshot_of_a_builder_without_the_flag_is_refused_by_the_guard() {
 
 fn artifact_of(folder: &Path, spec: &FunctionSpec, blob: &[u8]) -> File {
     let path = folder.join("artifact");
-    std::fs::write(&path, encode(&base_name(), &spec.artifact, &[], Some(blob)).unwrap()).unwrap();
+    std::fs::write(&path, encode(&base_name(), &spec.artifact, Platform::Web, &[], Some(blob)).unwrap()).unwrap();
     File::open(path).unwrap()
 }

@@ -7,6 +7,7 @@
 //!   isle __cell             a cell: started by a node, never by hand
 //!   isle __base-snapshot F  writes the snapshot that every cell starts from
 //!   isle __base-caches F    writes the code caches that go with that snapshot
+//!   isle __base-web F       writes the snapshot on top of it that functions of the web start from
 //! ```
 
 mod api;
@@ -55,6 +56,11 @@ fn main() -> ExitCode {
             let Some(base) = words.next() else { return end(Err(Failure::said("__base-caches needs a file name"))) };
             let built = isle_runtime::snapshot::caches::build(Path::new(&base));
             return end(built.map_err(|error| Failure::said(format!("cannot build the platform's caches: {error}"))));
+        }
+        Some("__base-web") => {
+            let Some(base) = words.next() else { return end(Err(Failure::said("__base-web needs a file name"))) };
+            let built = isle_runtime::snapshot::web::build(Path::new(&base));
+            return end(built.map_err(|error| Failure::said(format!("cannot build the web's snapshot: {error}"))));
         }
         _ => {}
     }

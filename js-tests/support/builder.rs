@@ -19,8 +19,10 @@ pub fn base() -> &'static Path {
     let (_, path) = BASE.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("base.snapshot");
-        let made = Command::new(ISLE).arg("__base-snapshot").arg(&path).output().unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        for command in ["__base-snapshot", "__base-caches", "__base-web"] {
+            let made = Command::new(ISLE).arg(command).arg(&path).output().unwrap();
+            assert!(made.status.success(), "{command}: {}", String::from_utf8_lossy(&made.stderr));
+        }
         (folder, path)
     });
     path

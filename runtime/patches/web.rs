@@ -3,6 +3,13 @@
 use super::{Patch, patch};
 
 pub const PATCHES: &[Patch] = &[
+    // `URL` is there before this script is; bootstrap.js gives it the two members.
+    patch(
+        "deno_web/09_file.js",
+        "URL.createObjectURL = createObjectURL;\nURL.revokeObjectURL = revokeObjectURL;\n",
+        "",
+    ),
+    patch("deno_web/09_file.js", "return {\n  Blob,", "return {\n  createObjectURL,\n  revokeObjectURL,\n  Blob,"),
     // DOM: an event knows when it was made.
     patch("deno_web/02_event.js", "timeStamp: 0,", "timeStamp: core.ops.op_isle_now(),"),
     // URL Pattern: regular expressions are compiled with the flag v, and the input is optional.

@@ -24,7 +24,7 @@ export const handler = async () => {
     observer.observe({ type: "mark" });
     observer.observe({ type: "measure" });
     performance.mark("late", { startTime: 1_000_000_000 });
-    performance.measure("early", { start: 1, end: 2 });
+    performance.measure("early", { start: 0, end: 1 });
   });
   const mixed = new PerformanceObserver(() => {});
   mixed.observe({ type: "mark" });

@@ -29,9 +29,10 @@ use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::platform::{self, Urgency, set_urgency};
-use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, map_snapshot, set_development};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, set_development};
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
+use crate::snapshot::web::Bases;
 use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Memory, Wake, Watched};
@@ -55,7 +56,7 @@ use version::{Job, Version};
 /// What the threads of a cell share.
 pub struct Cell {
     config: CellConfig,
-    base: &'static [u8],
+    bases: Bases,
     /// The base snapshot's file name: what artifacts must have been made on.
     base_name: String,
     anchor: OnceLock<Thread>,
@@ -104,7 +105,7 @@ fn live() -> io::Result<()> {
     if config.protocol != PROTOCOL_VERSION {
         return Err(io::Error::other("the gateway speaks another protocol: was the binary replaced?"));
     }
-    let base = map_snapshot(&File::open(&config.base_snapshot)?)?;
+    let bases = Bases::open(Path::new(&config.base_snapshot))?;
     caches::use_for(Path::new(&config.base_snapshot));
     clock::set(config.clock);
     set_development(config.dev);
@@ -117,7 +118,7 @@ fn live() -> io::Result<()> {
     let base_name = Path::new(&config.base_snapshot).file_name().unwrap_or_default().to_string_lossy().into_owned();
     let cell = Arc::new(Cell {
         config,
-        base,
+        bases,
         fetches: Fetches::new(outbox.clone()),
         base_name,
         anchor: OnceLock::new(),
@@ -183,7 +184,7 @@ fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
         let Ok(executor) = tokio::runtime::Builder::new_current_thread().build() else { return };
         let _entered = executor.enter();
         let console = console::Console::new(anchored.outbox.clone());
-        let mut anchor = Isolate::new(anchored.base, 16 << 20, Box::new(console::Sink(console)));
+        let mut anchor = Isolate::new(anchored.bases.base(), 16 << 20, Box::new(console::Sink(console)));
         let _ = made.send(());
         loop {
             std::thread::park();

@@ -1,6 +1,8 @@
 //! Who runs where: pure decisions over counts and times, no V8, no threads.
 
+use crate::snapshot::web::Platform;
 use std::collections::VecDeque;
+use std::ops::{Index, IndexMut};
 use std::time::{Duration, Instant};
 
 /// A waiting request makes another isolate of its version worth while after this long. A warm
@@ -37,9 +39,53 @@ pub fn spares_to_make(spares: u32, making: u32, wanted: u32, isolates: u32, isol
     wanted.saturating_sub(spares + making).min(isolates_max.saturating_sub(isolates))
 }
 
-/// How many spare isolates to keep: as many as were lately needed at once, between the bounds.
-pub fn spares_wanted(peak: u32, least: u32, most: u32) -> u32 {
-    peak.clamp(least, most.max(least))
+/// One for each way that an isolate can begin.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ByPlatform<T>([T; 2]);
+
+/// All of them.
+pub const PLATFORMS: [Platform; 2] = [Platform::Bare, Platform::Web];
+
+impl<T> ByPlatform<T> {
+    /// One made for each.
+    pub fn new(mut make: impl FnMut(Platform) -> T) -> ByPlatform<T> {
+        ByPlatform(PLATFORMS.map(&mut make))
+    }
+
+    /// All of them.
+    pub fn values(&self) -> impl Iterator<Item = &T> {
+        self.0.iter()
+    }
+}
+
+impl<T> Index<Platform> for ByPlatform<T> {
+    type Output = T;
+
+    fn index(&self, platform: Platform) -> &T {
+        &self.0[platform as usize]
+    }
+}
+
+impl<T> IndexMut<Platform> for ByPlatform<T> {
+    fn index_mut(&mut self, platform: Platform) -> &mut T {
+        &mut self.0[platform as usize]
+    }
+}
+
+impl<T> ByPlatform<Vec<T>> {
+    /// One that begins so; else the other kind, which serves as well, if later or with more memory.
+    pub fn take(&mut self, platform: Platform) -> Option<T> {
+        let other = if platform == Platform::Bare { Platform::Web } else { Platform::Bare };
+        self[platform].pop().or_else(|| self[other].pop())
+    }
+}
+
+/// How many spare isolates of each kind to keep: as many as were lately needed at once, between
+/// the bounds. The least there must be are of the kind that was needed last.
+pub fn spares_wanted(peaks: &ByPlatform<u32>, last: Platform, least: u32, most: u32) -> ByPlatform<u32> {
+    let most = most.max(least);
+    let of_last = peaks[last].clamp(least, most);
+    ByPlatform::new(|platform| if platform == last { of_last } else { peaks[platform].min(most - of_last) })
 }
 
 /// Starts that wait or began in this second from which on they are a storm: whoever serves goes
@@ -183,8 +229,25 @@ mod tests {
         assert_eq!(recent.peak(at(60_000)), 0);
         recent.add(at(59_000)); // an observer who was late
         assert_eq!(recent.peak(at(60_000)), 1);
-        assert_eq!([0, 5, 50].map(|peak| spares_wanted(peak, 2, 8)), [2, 5, 8]);
-        assert_eq!(spares_wanted(5, 3, 0), 3, "no less than the least");
+    }
+
+    #[test]
+    fn spares_are_of_the_kinds_that_were_lately_needed() {
+        let wanted = |bare: u32, web: u32, last: Platform, least: u32, most: u32| {
+            spares_wanted(&ByPlatform([bare, web]), last, least, most).0
+        };
+        assert_eq!([0, 5, 50].map(|peak| wanted(0, peak, Platform::Web, 2, 8)), [[0, 2], [0, 5], [0, 8]]);
+        assert_eq!(wanted(1, 0, Platform::Bare, 1, 8), [1, 0], "one is enough, whichever it is");
+        assert_eq!(wanted(6, 6, Platform::Bare, 1, 8), [6, 2], "no more than the most in all");
+        assert_eq!(wanted(0, 5, Platform::Web, 3, 0), [0, 3], "no less than the least");
+    }
+
+    #[test]
+    fn any_spare_is_better_than_none() {
+        let mut ready = ByPlatform([vec!["bare"], vec!["web", "another web"]]);
+        assert_eq!(ready.take(Platform::Bare), Some("bare"));
+        assert_eq!(ready.take(Platform::Bare), Some("another web"));
+        assert_eq!((ready.take(Platform::Web), ready.take(Platform::Web)), (Some("web"), None));
     }
 
     #[test]

@@ -1,18 +1,19 @@
 //! Isolates and their threads: made ahead of need, taken when a version starts.
 //!
-//! A spare is a thread that has restored the base snapshot and waits for an assignment. It has
-//! never seen a tenant's code; it serves one version and then ends with its thread. There are as
-//! many as were lately needed at once; they are made while nothing waits to be started, by threads
+//! A spare is a thread that has restored one of the two base snapshots and waits for an assignment.
+//! It has never seen a tenant's code; it serves one version and then ends with its thread. There are
+//! as many of each kind as were lately needed at once; they are made while nothing waits to be started, by threads
 //! that leave the processor to others.
 
 use super::Cell;
 use super::console::{Console, Sink};
-use super::pool::{self, Recent, Turns};
+use super::pool::{self, ByPlatform, PLATFORMS, Recent, Turns};
 use super::resident::{self, Assignment};
 use super::starts::Start;
 use crate::egress::Outbound;
 use crate::isolate::Isolate;
 use crate::isolate::platform::{Urgency, set_urgency};
+use crate::snapshot::web::Platform;
 use isle_wire::{Limits, StartKind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -22,9 +23,9 @@ use std::time::Instant;
 /// What the cell knows of its isolates.
 pub struct Isolates {
     /// Spares that wait.
-    pub ready: Vec<SyncSender<Assignment>>,
+    pub ready: ByPlatform<Vec<SyncSender<Assignment>>>,
     /// Spares being made.
-    making: u32,
+    making: ByPlatform<u32>,
     /// Alive in all, those included.
     pub alive: u32,
     /// Numbers given out.
@@ -35,6 +36,10 @@ pub struct Isolates {
     pub waiting: Turns<Start>,
     /// Starts of the last seconds.
     pub recent: Recent,
+    /// Of those, the ones that a spare was good for.
+    pub wanted: ByPlatform<Recent>,
+    /// What the last of them was to begin with.
+    pub last_wanted: Platform,
     /// Isolates that ended since memory was last given back.
     ended: u32,
 }
@@ -46,13 +51,15 @@ pub struct Books(Mutex<Isolates>);
 impl Default for Books {
     fn default() -> Books {
         Books(Mutex::new(Isolates {
-            ready: Vec::new(),
-            making: 0,
+            ready: ByPlatform::default(),
+            making: ByPlatform::default(),
             alive: 0,
             last_number: 0,
             starting: 0,
             waiting: Turns::default(),
             recent: Recent::new(Instant::now()),
+            wanted: ByPlatform::new(|_| Recent::new(Instant::now())),
+            last_wanted: Platform::Web,
             ended: 0,
         }))
     }
@@ -68,7 +75,7 @@ impl Books {
 /// What an isolate is made for.
 pub enum Origin {
     /// Nobody yet.
-    Spare,
+    Spare(Platform),
     /// This start.
     Wanted(Assignment),
 }
@@ -76,7 +83,7 @@ pub enum Origin {
 /// Takes an isolate out of the books when its thread ends, however it ends.
 struct Entry {
     cell: Arc<Cell>,
-    making: bool,
+    making: Option<Platform>,
 }
 
 impl Drop for Entry {
@@ -86,8 +93,8 @@ impl Drop for Entry {
         books.ended += 1;
         self.cell.kept_back.store(true, Ordering::Release);
         self.cell.fit_memory(&books);
-        if self.making {
-            books.making -= 1;
+        if let Some(platform) = self.making {
+            books.making[platform] -= 1;
         }
     }
 }
@@ -102,7 +109,7 @@ impl Cell {
     /// Isolates alive, and spares ready.
     pub fn isolates(&self) -> (u32, u32) {
         let books = self.books.open();
-        (books.alive, books.ready.len() as u32)
+        (books.alive, books.ready.values().map(|ready| ready.len() as u32).sum())
     }
 
     /// How many isolates have ended since this was last asked.
@@ -124,42 +131,57 @@ impl Cell {
         if books.starting > 0 || books.waiting.len() > 0 {
             return;
         }
-        let wanted = self.spares_wanted(&mut books);
         // Spares are a convenience: only where there is plenty.
-        let wanted = if self.is_tight(books.alive) { 0 } else { wanted };
-        let make =
-            pool::spares_to_make(books.ready.len() as u32, books.making, wanted, books.alive, self.config.isolates_max);
-        books.making += make;
-        books.alive += make;
-        if make > 0 {
+        if self.is_tight(books.alive) {
+            return;
+        }
+        let wanted = self.spares_wanted(&mut books);
+        let make = ByPlatform::new(|platform| {
+            let (ready, making) = (books.ready[platform].len() as u32, books.making[platform]);
+            let make = pool::spares_to_make(ready, making, wanted[platform], books.alive, self.config.isolates_max);
+            books.making[platform] += make;
+            books.alive += make;
+            make
+        });
+        if make != ByPlatform::default() {
             self.fit_memory(&books);
         }
         drop(books);
-        for _ in 0..make {
-            self.spawn(spare_heap_bytes(), Origin::Spare);
+        for platform in PLATFORMS {
+            for _ in 0..make[platform] {
+                self.spawn(spare_heap_bytes(), Origin::Spare(platform));
+            }
         }
     }
 
     /// Ends spares that are more than was lately needed; with `all`, more than the least.
     pub fn drop_spares(&self, all: bool) {
         let mut books = self.books.open();
-        let wanted = if all { self.config.spare_isolates } else { self.spares_wanted(&mut books) };
-        // A spare whose sender is gone ends.
-        books.ready.truncate(wanted as usize);
+        let wanted = if all {
+            pool::spares_wanted(&ByPlatform::default(), books.last_wanted, self.config.spare_isolates, 0)
+        } else {
+            self.spares_wanted(&mut books)
+        };
+        for platform in PLATFORMS {
+            // A spare whose sender is gone ends.
+            books.ready[platform].truncate(wanted[platform] as usize);
+        }
     }
 
-    fn spares_wanted(&self, books: &mut Isolates) -> u32 {
-        let peak = books.recent.peak(Instant::now());
-        pool::spares_wanted(peak, self.config.spare_isolates, self.config.spare_isolates_max)
+    fn spares_wanted(&self, books: &mut Isolates) -> ByPlatform<u32> {
+        let now = Instant::now();
+        let peaks = ByPlatform::new(|platform| books.wanted[platform].peak(now));
+        pool::spares_wanted(&peaks, books.last_wanted, self.config.spare_isolates, self.config.spare_isolates_max)
     }
 
     /// Starts an isolate's thread. The books count it already.
     pub fn spawn(self: &Arc<Self>, heap_bytes: usize, origin: Origin) {
-        let mut entry = Entry { cell: self.clone(), making: matches!(origin, Origin::Spare) };
+        let making = if let Origin::Spare(platform) = origin { Some(platform) } else { None };
+        let mut entry = Entry { cell: self.clone(), making };
         let cell = self.clone();
         let thread = std::thread::Builder::new().name("isolate".to_owned()).spawn(move || {
             let background = match &origin {
-                Origin::Spare => true,
+                Origin::Spare(_) => true,
                 Origin::Wanted(assignment) => assignment.background,
             };
             // A thread inherits from the one that made it, whatever that was doing.
@@ -200,7 +222,7 @@ impl Cell {
         let sink = || Box::new(Sink(console.clone()));
         match origin {
             Origin::Wanted(assignment) if assignment.kind == StartKind::Snapshot => {
-                match Isolate::restore(self.base, &assignment.version.function, sink()) {
+                match Isolate::restore(self.bases.base(), &assignment.version.function, sink()) {
                     Ok(isolate) => {
                         self.watched.add(isolate.control());
                         Some((isolate, assignment))
@@ -212,14 +234,15 @@ impl Cell {
                 }
             }
             Origin::Wanted(assignment) => {
-                let isolate = Isolate::new(self.base, heap_bytes, sink());
+                let base = self.bases.of(assignment.version.platform());
+                let isolate = Isolate::new(base, heap_bytes, sink());
                 self.watched.add(isolate.control());
                 Some((isolate, assignment))
             }
-            Origin::Spare => {
-                let isolate = Isolate::new(self.base, heap_bytes, sink());
+            Origin::Spare(platform) => {
+                let isolate = Isolate::new(self.bases.of(platform), heap_bytes, sink());
                 self.watched.add(isolate.control());
-                let assignment = self.offer(entry).recv().ok()?;
+                let assignment = self.offer(entry, platform).recv().ok()?;
                 if !assignment.background {
                     set_urgency(Urgency::Serving);
                 }
@@ -229,12 +252,12 @@ impl Cell {
     }
 
     /// The calling thread has a spare: whoever takes it sends its assignment.
-    fn offer(&self, entry: &mut Entry) -> Receiver<Assignment> {
+    fn offer(&self, entry: &mut Entry, platform: Platform) -> Receiver<Assignment> {
         let (sender, receiver) = sync_channel(1);
         let mut books = self.books.open();
-        books.ready.push(sender);
-        books.making -= 1;
-        entry.making = false;
+        books.ready[platform].push(sender);
+        books.making[platform] -= 1;
+        entry.making = None;
         drop(books);
         self.spare_ready();
         receiver

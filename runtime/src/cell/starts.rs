@@ -90,7 +90,12 @@ impl Cell {
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
             // A spare that does not fit gives up its room where there is no other.
             let full = books.alive >= self.config.isolates_max;
-            let spare = if fits_spare || full { books.ready.pop() } else { None };
+            let platform = start.version.platform();
+            if fits_spare {
+                books.wanted[platform].add(now);
+                books.last_wanted = platform;
+            }
+            let spare = if fits_spare || full { books.ready.take(platform) } else { None };
             let seat = match spare.filter(|_| fits_spare) {
                 Some(spare) => Seat::Spare(spare),
                 None if full || self.is_tight(books.alive) => {

@@ -4,6 +4,8 @@
 //! for one that happens to be busy.
 
 use crate::function::Function;
+use crate::snapshot::artifact::Artifact;
+use crate::snapshot::web::Platform;
 use isle_wire::{FunctionKind, Invoke, Limits, StartKind};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
@@ -113,6 +115,12 @@ impl Version {
             StartKind::Snapshot if snapshot && !self.unfit.load(Ordering::Relaxed) => StartKind::Snapshot,
             _ => StartKind::Pooled,
         }
+    }
+
+    /// What an isolate for it should begin with. Nobody knows of a version that was not built: then
+    /// with what takes longest to make.
+    pub fn platform(&self) -> Platform {
+        self.function.artifact.as_ref().map_or(Platform::Web, Artifact::platform)
     }
 
     /// From now on it starts without its snapshot. `true` for the first who finds that out.

@@ -40,6 +40,14 @@
 
   // --- loading the platform's scripts ---------------------------------------------------------
 
+  // Two members of `URL` are made by the script of `Blob`, which rests on half the platform.
+  const completeURL = (URL) => {
+    for (const name of ["createObjectURL", "revokeObjectURL"]) {
+      URL[name] = { [name](_object) {
+        return ReflectApply(load("ext:deno_web/09_file.js")[name], this, arguments);
+      } }[name];
+    }
+  };
   const loaded = new SafeMap();
   const ownCore = ObjectAssign({ __proto__: null }, core);
   ownCore.ops = ObjectAssign({ __proto__: null }, core.ops);
@@ -64,6 +72,7 @@
       if (script === undefined) throw new TypeError(`no script ${specifier}`);
       exports = script(bootstrap);
       loaded.set(specifier, exports);
+      if (specifier === "ext:deno_web/00_url.js") completeURL(exports.URL);
     }
     return exports;
   };
@@ -129,18 +138,10 @@
   };
 
   const WEB = "ext:deno_web/", FETCH = "ext:deno_fetch/";
-  load(`${WEB}00_infra.js`);
   const event = load(`${WEB}02_event.js`);
-  const consoleScript = load(`${WEB}01_console.js`);
-  const url = load(`${WEB}00_url.js`);
-  const file = load(`${WEB}09_file.js`);
-  const ports = load(`${WEB}13_message_port.js`);
-  const abort = load(`${WEB}03_abort_signal.js`);
   const performanceScript = load(`${WEB}15_performance.js`);
   const timers = load(`${WEB}02_timers.js`);
   const domException = load(`${WEB}01_dom_exception.js`);
-  const cryptoScript = load("ext:deno_crypto/00_crypto.js");
-  const base64 = load(`${WEB}05_base64.js`);
   const scope = load("ext:isle/scope.js");
 
   // The platform's operations name the class of what they throw; these are made here.
@@ -167,7 +168,6 @@
     if (building && !ArrayPrototypeIncludes(touched, what)) ArrayPrototypePush(touched, what);
   };
 
-  consoleScript.setNoColorFns(() => true, () => true);
   let realConsole;
   // The node keeps no more of a line. A giant is cut before it is formatted, copied and encoded:
   // that is the function's CPU time.
@@ -176,7 +176,20 @@
     text.length > LINE_MAX
       ? `${StringPrototypeSlice(text, 0, LINE_MAX - 64)}... ${text.length - LINE_MAX + 64} more characters`
       : text;
-  const getConsole = () => realConsole ??= new consoleScript.Console((text, level) => op_isle_console(cut(text), level));
+  let colourless = false;
+  const consoleScript = () => {
+    const script = load(`${WEB}01_console.js`);
+    if (!colourless) script.setNoColorFns(() => true, () => true);
+    colourless = true;
+    return script;
+  };
+  const getConsole = () => {
+    if (realConsole === undefined) {
+      const { Console } = consoleScript();
+      realConsole = new Console((text, level) => op_isle_console(cut(text), level));
+    }
+    return realConsole;
+  };
   const consoleFacade = scope.namespace("console", {});
   for (
     const name of [
@@ -192,16 +205,19 @@
     } }[name];
   }
 
-  const cryptoParts = load("ext:isle/crypto.js");
-  cryptoParts.watchBuild(() => building, touch);
-  const cryptoFacade = cryptoParts.crypto;
+  // It wraps the prototypes of the platform's classes: whoever looks at those comes this way, too.
+  const cryptoFacade = () => {
+    const parts = load("ext:isle/crypto.js");
+    parts.watchBuild(() => building, touch);
+    return parts.crypto;
+  };
 
   // --- what nobody caught ----------------------------------------------------------------------
   // It is the author's to see, not a reason to fail the other requests of the isolate.
 
   const describe = (error) => {
     try {
-      return consoleScript.inspect(error);
+      return consoleScript().inspect(error);
     } catch {
       return "(an error that cannot be printed)";
     }
@@ -211,21 +227,50 @@
   // --- globals -----------------------------------------------------------------------------------
 
   const hidden = core.propNonEnumerable, writable = core.propWritable;
-  // Evaluated here, all of it: a lazy property would be an accessor, which programs can tell from
-  // what a platform has. What is evaluated and not called costs a snapshot next to nothing.
-  const classes = (specifier, names) => {
-    const exports = load(specifier);
-    for (let i = 0; i < names.length; i++) ObjectDefineProperty(globalThis, names[i], hidden(exports[names[i]]));
-  };
-  // What is nobody's standard and few use is made when somebody first looks.
-  const lazy = (name, specifier) => ({
-    __proto__: null,
-    get: () => load(specifier)[name],
-    set: (value) => ObjectDefineProperty(globalThis, name, hidden(value)),
-    enumerable: false,
-    configurable: true,
-  });
+
+  // Most of the platform is made when a function first looks at it: every object in the snapshot
+  // is an object in every isolate. Rust makes each of these a property that V8 calls lazy; to
+  // programs it is an ordinary one with a value. A name that is its own script's export needs no
+  // more than the script.
+  const CRYPTO = "ext:deno_crypto/00_crypto.js";
   const STREAMS = `${WEB}06_streams.js`, ENCODING = `${WEB}08_text_encoding.js`, COMPRESSION = `${WEB}14_compression.js`;
+  const lazy = { __proto__: null };
+  const lazyFrom = (specifier, names) => {
+    for (let i = 0; i < names.length; i++) lazy[names[i]] = specifier;
+  };
+  lazyFrom(`${WEB}00_url.js`, ["URL", "URLSearchParams"]);
+  lazyFrom(`${WEB}01_urlpattern.js`, ["URLPattern"]);
+  lazyFrom(`${WEB}03_abort_signal.js`, ["AbortController", "AbortSignal"]);
+  lazyFrom(`${WEB}05_base64.js`, ["atob", "btoa"]);
+  lazyFrom(STREAMS, [
+    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
+    "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController",
+    "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream",
+    "WritableStreamDefaultController", "WritableStreamDefaultWriter",
+  ]);
+  lazyFrom(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
+  lazyFrom(`${WEB}09_file.js`, ["Blob", "File"]);
+  lazyFrom(`${WEB}10_filereader.js`, ["FileReader"]);
+  lazyFrom(`${WEB}13_message_port.js`, ["MessageChannel", "MessagePort", "structuredClone"]);
+  lazyFrom(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
+  lazyFrom(`${FETCH}20_headers.js`, ["Headers"]);
+  lazyFrom(`${FETCH}21_formdata.js`, ["FormData"]);
+  lazyFrom(`${FETCH}23_request.js`, ["Request"]);
+  lazyFrom(`${FETCH}23_response.js`, ["Response"]);
+  lazyFrom(CRYPTO, ["Crypto", "CryptoKey", "SubtleCrypto"]);
+  lazyFrom("ext:isle/lambda_stream.js", ["awslambda"]);
+  lazyFrom("ext:isle_node/buffer.js", ["Buffer"]);
+  lazyFrom("ext:isle_node/timers.js", ["setImmediate", "clearImmediate"]);
+  lazyFrom("ext:isle_node/process.js", ["process"]);
+  // What a snapshot's making may die of: noted when it is first looked at.
+  const WATCHED = { __proto__: null, CompressionStream: true, DecompressionStream: true, TextDecoderStream: true };
+  const make = (name) => {
+    if (WATCHED[name]) touch(name);
+    const specifier = lazy[name];
+    if (specifier === CRYPTO) cryptoFacade();
+    const exports = load(specifier);
+    return name === "process" ? exports : exports[name];
+  };
 
   // Requests leave through the gateway. While a snapshot is made there is nobody to ask, and an
   // answer would be state that all isolates share.
@@ -237,31 +282,15 @@
     return ReflectApply(load(`${FETCH}26_fetch.js`).fetch, undefined, arguments);
   };
 
-  const lazyNode = (name, module) => core.propNonEnumerableLazyLoaded((exports) => exports[name], () => bootstrap.node(module));
   ObjectDefineProperties(globalThis, {
-    Buffer: lazyNode("Buffer", "buffer"),
-    process: core.propNonEnumerableLazyLoaded((exports) => exports, () => bootstrap.node("process")),
     global: hidden(globalThis),
-    setImmediate: lazyNode("setImmediate", "timers"),
-    clearImmediate: lazyNode("clearImmediate", "timers"),
-  });
-
-  ObjectDefineProperties(globalThis, {
-    AbortController: hidden(abort.AbortController),
-    AbortSignal: hidden(abort.AbortSignal),
-    Blob: hidden(file.Blob),
     CloseEvent: hidden(event.CloseEvent),
-    Crypto: hidden(cryptoScript.Crypto),
-    CryptoKey: hidden(cryptoScript.CryptoKey),
     CustomEvent: hidden(event.CustomEvent),
     DOMException: hidden(domException.DOMException),
     ErrorEvent: hidden(event.ErrorEvent),
     Event: hidden(event.Event),
     EventTarget: hidden(event.EventTarget),
-    File: hidden(file.File),
-    MessageChannel: hidden(ports.MessageChannel),
     MessageEvent: hidden(event.MessageEvent),
-    MessagePort: hidden(ports.MessagePort),
     Performance: hidden(performanceScript.Performance),
     PerformanceEntry: hidden(performanceScript.PerformanceEntry),
     PerformanceMark: hidden(performanceScript.PerformanceMark),
@@ -270,11 +299,6 @@
     PerformanceObserverEntryList: hidden(performanceScript.PerformanceObserverEntryList),
     ProgressEvent: hidden(event.ProgressEvent),
     PromiseRejectionEvent: hidden(event.PromiseRejectionEvent),
-    SubtleCrypto: hidden(cryptoScript.SubtleCrypto),
-    URL: hidden(url.URL),
-    URLSearchParams: hidden(url.URLSearchParams),
-    atob: writable(base64.atob),
-    btoa: writable(base64.btoa),
     clearInterval: writable(timers.clearInterval),
     clearTimeout: writable(timers.clearTimeout),
     console: hidden(consoleFacade),
@@ -282,24 +306,13 @@
     reportError: writable(event.reportError),
     setInterval: writable(timers.setInterval),
     setTimeout: writable(timers.setTimeout),
-    structuredClone: writable(ports.structuredClone),
-    awslambda: lazy("awslambda", "ext:isle/lambda_stream.js"),
   });
-  classes(STREAMS, [
-    "ByteLengthQueuingStrategy", "CountQueuingStrategy", "ReadableByteStreamController", "ReadableStream",
-    "ReadableStreamBYOBReader", "ReadableStreamBYOBRequest", "ReadableStreamDefaultController",
-    "ReadableStreamDefaultReader", "TransformStream", "TransformStreamDefaultController", "WritableStream",
-    "WritableStreamDefaultController", "WritableStreamDefaultWriter",
-  ]);
-  classes(COMPRESSION, ["CompressionStream", "DecompressionStream"]);
-  classes(`${WEB}10_filereader.js`, ["FileReader"]);
-  classes(`${FETCH}21_formdata.js`, ["FormData"]);
-  classes(`${FETCH}20_headers.js`, ["Headers"]);
-  classes(`${FETCH}23_request.js`, ["Request"]);
-  classes(`${FETCH}23_response.js`, ["Response"]);
-  classes(ENCODING, ["TextDecoder", "TextDecoderStream", "TextEncoder", "TextEncoderStream"]);
-  classes(`${WEB}01_urlpattern.js`, ["URLPattern"]);
-  scope.install(globalThis, { crypto: cryptoFacade, performance: performanceScript.performance });
+  scope.install(globalThis, {
+    get crypto() {
+      return cryptoFacade();
+    },
+    performance: performanceScript.performance,
+  });
 
   // `WebAssembly.compileStreaming`: V8 hands over what it was given and a resource to feed.
   const compileStreaming = (source, rid) => {
@@ -418,7 +431,8 @@
       const name = globals[i];
       if (typeof name !== "string" || name === "__isle" || name === "Deno" || name === "__bootstrap") continue;
       yield [name, globalThis, name];
-      // Platform classes are the same everywhere, and looking at a lazy one would load it.
+      // Platform classes are the same everywhere, and looking at a lazy one would make it.
+      if (name in lazy) continue;
       const descriptor = ReflectGetOwnPropertyDescriptor(globalThis, name);
       const value = descriptor?.value;
       if (value === undefined || value === null || value === globalThis) continue;
@@ -457,6 +471,9 @@
     return { variables: ObjectAssign(variables, env) };
   };
 
+  // What every isolate has.
+  const LEAN = [];
+  loaded.forEach((_exports, specifier) => ArrayPrototypePush(LEAN, specifier));
   const undo = [];
   const trapAbsent = (path) => {
     const parts = StringPrototypeSplit(path, ".");
@@ -501,8 +518,20 @@
 
   // "handler", or what needs the scripts of an exchange: "fetch", "streamed".
   let kind = "handler";
+  const ENUMERABLE = ["atob", "btoa", "structuredClone"];
   const hooks = {
     __proto__: null,
+    // For Rust, when the base snapshot is made: the names of what is made when it is first looked
+    // at, those that are enumerable, and what makes it.
+    lazy: { hidden: ReflectOwnKeys(lazy).filter((name) => !ArrayPrototypeIncludes(ENUMERABLE, name)), enumerable: ENUMERABLE, make },
+    // Whether the function has made anything of the web platform's, in this isolate or its snapshot.
+    usesWeb() {
+      let uses = false;
+      loaded.forEach((_exports, specifier) => {
+        uses ||= StringPrototypeStartsWith(specifier, "ext:deno_") && !ArrayPrototypeIncludes(LEAN, specifier);
+      });
+      return uses;
+    },
     // Once per isolate, before any code of a tenant: what a snapshot cannot carry or V8 puts back.
     // V8 compiles functions in parentheses with what is around them, and so into the snapshot.
     restored: (function (WebAssembly, SharedArrayBuffer, Atomics) {
@@ -658,10 +687,7 @@
         "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
         if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
       }
-      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry",
-        "CompressionStream", "DecompressionStream", "TextDecoderStream"]) {
-        watch(globalThis, name, name);
-      }
+      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry"]) watch(globalThis, name, name);
       building = true;
     },
     // A call whose result is thrown away. Reading a variable now would bake its value in.
@@ -736,9 +762,10 @@
         for (let i = 0; i < bytes.length; i++) bytes[i] = i;
         return array;
       };
-      ObjectDefineProperty(cryptoFacade, "getRandomValues", { __proto__: null, value: fill });
+      const facade = cryptoFacade();
+      ObjectDefineProperty(facade, "getRandomValues", { __proto__: null, value: fill });
       const uuid = () => "00000000-0000-4000-8000-000000000000";
-      ObjectDefineProperty(cryptoFacade, "randomUUID", { __proto__: null, value: uuid });
+      ObjectDefineProperty(facade, "randomUUID", { __proto__: null, value: uuid });
     },
 
     // Once per invocation.

@@ -14,8 +14,10 @@
 mod bodies;
 mod eddsa;
 mod gcm;
+mod lazy;
 mod node;
 mod ops;
+mod prune;
 mod scripts;
 mod url;
 
@@ -26,7 +28,9 @@ use deno_core::{Extension, OpDecl, v8};
 use std::borrow::Cow;
 
 pub use bodies::{BodyPort, Port, TOO_LARGE, Taken, UNWANTED};
+pub use lazy::install as install_lazy;
 pub use ops::{ConsoleSink, InvocationMark};
+pub use prune::prune;
 pub use scripts::{record, recorded_caches, use_caches};
 
 include!(concat!(env!("OUT_DIR"), "/scripts.rs"));
@@ -67,7 +71,10 @@ deno_core::extension!(
 /// What compiles the platform's common functions into the base snapshot. Run once, after [`BOOTSTRAP`].
 pub const EXERCISE_BASE: &str = include_str!("exercise_base.js");
 
-/// What compiles those that are not in it, for their code caches.
+/// What makes and compiles what functions of the web use, for the snapshot that those start from.
+pub const EXERCISE_WEB: &str = include_str!("exercise_web.js");
+
+/// What compiles more than that, for code caches.
 pub const EXERCISE_LAZY: &str = include_str!("exercise_lazy.js");
 
 /// Operations that take the place of deno_web's of the same names.
@@ -95,6 +102,7 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         .iter()
         .map(|(_, text)| v8::ExternalReference { pointer: std::ptr::from_ref(text) as *mut std::ffi::c_void })
         .chain(crate::isolate::references())
+        .chain([lazy::reference()])
         .chain(sources.references())
         .collect();
     let mut own = isle_ops::init();
@@ -115,6 +123,17 @@ pub fn extensions(sources: &Sources) -> Vec<Extension> {
         without_scripts(deno_crypto::deno_crypto::init(None)),
         own,
     ]
+}
+
+/// As [`extensions`], for making the base snapshot.
+pub fn extensions_of_base() -> Vec<Extension> {
+    let mut extensions = extensions(&Sources::default());
+    for extension in &mut extensions {
+        if extension.name == "isle_ops" {
+            extension.global_object_middleware = Some(prune::put_freezing_off);
+        }
+    }
+    extensions
 }
 
 /// Where Node's modules are among the scripts.

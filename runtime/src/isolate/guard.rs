@@ -7,10 +7,11 @@
 //! trailing counter of function ids, which only debuggers read.
 //!
 //! ```text
-//!   V8's blob:  u32 contexts … u32 @80 end of read-only │ 88 + 4·contexts, to 8 │ u32 magic, u32 length │ section
+//!   V8's blob:  u32 contexts … u32 @12 checksum of read-only … u32 @80 end of read-only │ 88 + 4·contexts, to 8 │ u32 magic, u32 length │ section
 //!   section:    AllocatePage 0 · Segment 2 · Relocate 3 · RootsTable 4 (the rest) · Finalize 5
 //! ```
 
+const READ_ONLY_CHECKSUM_AT: usize = 12;
 const END_OF_READ_ONLY_AT: usize = 80;
 const HEADER_BYTES: usize = 88;
 /// What may differ at the end: the counter of function ids, encoded in up to eight bytes.
@@ -44,6 +45,18 @@ pub fn same_read_only(base: &[u8], function: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// [`same_read_only`], and if so, the base's checksum of it in the place of the blob's own, which
+/// differs with what memory held: code caches name the checksum that they were made under, and now
+/// they fit isolates of both.
+pub fn share_read_only(base: &[u8], blob: &mut [u8]) -> bool {
+    let same = same_read_only(base, blob);
+    if same {
+        let checksum = READ_ONLY_CHECKSUM_AT..READ_ONLY_CHECKSUM_AT + 4;
+        blob[checksum.clone()].copy_from_slice(&base[checksum]);
+    }
+    same
 }
 
 fn tails_agree(base: &[u8], function: &[u8]) -> bool {

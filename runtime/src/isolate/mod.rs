@@ -243,6 +243,12 @@ impl Isolate {
         self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "inventory", &[])).result
     }
 
+    /// Whether its function has made anything of the web platform that the base does not have.
+    pub fn uses_web(&mut self) -> bool {
+        let uses = self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "usesWeb", &[]));
+        uses.result.as_deref() == Some("true")
+    }
+
     /// Runs a script of ours to its end, promise and all.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! base snapshot or this source is [`Unfit`]: a miss, never a crash. Digests are checked once, by
 //! whoever puts the file where cells map it; a cell checks what costs nothing.
 
+use super::web::Platform;
 use crate::isolate::Mapped;
 use serde::{Deserialize, Serialize};
 use std::fs::File;
@@ -26,6 +27,8 @@ pub struct Header {
     /// The key that it was built under ([`isle_wire::FunctionSpec::artifact`]): everything that it
     /// depends on of its function.
     pub key: String,
+    /// What a pooled start begins with.
+    pub platform: Platform,
     /// Code caches by module path.
     pub caches: Vec<(String, Section)>,
     /// The heap snapshot.
@@ -80,6 +83,7 @@ fn round_up(bytes: usize) -> usize {
 pub fn encode(
     base: &str,
     key: &str,
+    platform: Platform,
     caches: &[(String, Vec<u8>)],
     snapshot: Option<&[u8]>,
 ) -> Result<Vec<u8>, serde_json::Error> {
@@ -92,6 +96,7 @@ pub fn encode(
     let header = Header {
         base: base.to_owned(),
         key: key.to_owned(),
+        platform,
         caches: caches.iter().map(|(path, bytes)| (path.clone(), place(bytes.len()))).collect(),
         snapshot: snapshot.map(|bytes| place(bytes.len())),
     };
@@ -142,6 +147,11 @@ impl Artifact {
         &self.mapped.bytes()[self.body + section.offset..][..section.length]
     }
 
+    /// What a pooled start begins with.
+    pub fn platform(&self) -> Platform {
+        self.header.platform
+    }
+
     /// The code cache of a module.
     pub fn cache(&self, path: &str) -> Option<&[u8]> {
         let (_, section) = self.header.caches.iter().find(|(known, _)| known == path)?;
@@ -176,12 +186,12 @@ mod tests {
     #[test]
     fn sections_come_back_whole_and_on_pages() {
         let caches = [("a.js".to_owned(), vec![1u8; 5_000]), ("b.js".to_owned(), vec![2u8; 3])];
-        let bytes = encode("base-1", "abc", &caches, Some(&[3u8; 9_000])).unwrap();
+        let bytes = encode("base-1", "abc", Platform::Web, &caches, Some(&[3u8; 9_000])).unwrap();
         let file = file(&bytes);
         let artifact = Artifact::open(file.path(), "base-1", "abc").unwrap();
         assert_eq!(artifact.cache("a.js").unwrap(), [1u8; 5_000]);
         assert_eq!(artifact.cache("b.js").unwrap(), [2u8; 3]);
-        assert_eq!(artifact.cache("c.js"), None);
+        assert_eq!((artifact.cache("c.js"), artifact.platform()), (None, Platform::Web));
         let snapshot = artifact.snapshot().unwrap();
         assert_eq!(snapshot, [3u8; 9_000]);
         assert_eq!(snapshot.as_ptr() as usize % PAGE, 0);
@@ -189,7 +199,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_by_name() {
-        let bytes = encode("base-1", "abc", &[("a.js".to_owned(), vec![1u8; 50])], Some(&[3u8; 90])).unwrap();
+        let bytes =
+            encode("base-1", "abc", Platform::Web, &[("a.js".to_owned(), vec![1u8; 50])], Some(&[3u8; 90])).unwrap();
         let whole = file(&bytes);
         assert!(matches!(Artifact::open(whole.path(), "base-2", "abc"), Err(Unfit::Foreign("base snapshot"))));
         assert!(matches!(Artifact::open(whole.path(), "base-1", "abd"), Err(Unfit::Foreign("function"))));

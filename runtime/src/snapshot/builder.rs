@@ -14,6 +14,7 @@ mod call;
 mod step;
 
 use super::artifact;
+use super::web::Platform;
 use crate::isolate::platform::{Urgency, set_urgency};
 use call::STREAMED;
 use isle_wire::{BuildOrder, BuildReport, FailureDetail, Outcome, StartKind, StartWish};
@@ -36,6 +37,7 @@ struct Task {
     order: BuildOrder,
     warm: bool,
     inventory: String,
+    platform: Platform,
     /// CPU time that the step may use, in s.
     cpu_s: u64,
 }
@@ -53,6 +55,7 @@ enum StepReport {
         pooled_us: u64,
         caches: Vec<usize>,
         inventory: String,
+        platform: Platform,
     },
     /// The handler cannot be called with the warm-up events.
     Unsuited(String),
@@ -130,7 +133,8 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
     stand_alone(order);
     let _leftovers = Leftovers(&order.out);
     let warm = !order.warm_ups.is_empty();
-    let mut task = Task { order: order.clone(), warm, inventory: String::new(), cpu_s: order.cpu_s };
+    let (inventory, platform) = (String::new(), Platform::default());
+    let mut task = Task { order: order.clone(), warm, inventory, platform, cpu_s: order.cpu_s };
     let mut unsuited = None;
     let mut measured = run_step("measure", &task)?;
     if warm && matches!(measured, Ok(StepReport::Unsuited(_)) | Err(_)) {
@@ -143,8 +147,8 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         measured = run_step("measure", &task)?;
     }
     let (answers, agree, caches) = match measured {
-        Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches, inventory }) => {
-            task.inventory = inventory;
+        Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches, inventory, platform }) => {
+            (task.inventory, task.platform) = (inventory, platform);
             task.cpu_s = order.cpu_s.min(STEP_CPU_S + 10 * source_us / 1_000_000);
             let caches = split_caches(order, &caches)?;
             let mut report = BuildReport::from_source(source_us);
@@ -167,7 +171,7 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         Ok(_) | Err(_) => return Ok(BuildReport::from_source(0)),
     };
     let ((answers, mut report), agree) = (answers, agree);
-    write_artifact(order, &caches, None)?;
+    write_artifact(&task, &caches, None)?;
     report.artifact = true;
     report.measured = true;
     if matches!(order.wish, StartWish::Source | StartWish::Pooled) {
@@ -194,11 +198,11 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
             if order.wish == StartWish::Snapshot || snapshot_us + WORTH_US < report.pooled_us {
                 report.plan = StartKind::Snapshot;
             } else {
-                write_artifact(order, &caches, None)?;
+                write_artifact(&task, &caches, None)?;
             }
         }
         Err(reason) => {
-            write_artifact(order, &caches, None)?;
+            write_artifact(&task, &caches, None)?;
             report.snapshot_refused = Some(reason);
         }
     }
@@ -231,7 +235,7 @@ fn try_once(task: &Task, caches: &Caches, answers: &[String]) -> io::Result<Trie
         Err(death) => return Ok(Err((death, true))),
     }
     let blob = std::fs::read(beside(&task.order.out, "blob"))?;
-    write_artifact(&task.order, caches, Some(&blob))?;
+    write_artifact(task, caches, Some(&blob))?;
     Ok(match run_step("probe", task)? {
         Ok(StepReport::Probed { answers: restored, snapshot_us }) if restored == answers => {
             Ok((snapshot_us, blob.len() as u64))
@@ -266,9 +270,10 @@ fn base_name(order: &BuildOrder) -> String {
 }
 
 /// Writes beside the target and renames: what is mapped is never written to.
-fn write_artifact(order: &BuildOrder, caches: &Caches, snapshot: Option<&[u8]>) -> io::Result<()> {
-    let bytes =
-        artifact::encode(&base_name(order), &order.spec.artifact, caches, snapshot).map_err(io::Error::other)?;
+fn write_artifact(task: &Task, caches: &Caches, snapshot: Option<&[u8]>) -> io::Result<()> {
+    let Task { order, platform, .. } = task;
+    let bytes = artifact::encode(&base_name(order), &order.spec.artifact, *platform, caches, snapshot)
+        .map_err(io::Error::other)?;
     let part = beside(&order.out, "part");
     std::fs::write(&part, bytes)?;
     std::fs::rename(part, &order.out)

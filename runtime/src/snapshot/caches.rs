@@ -2,6 +2,7 @@
 //! beside it, used by every process that restores it.
 
 use super::artifact::{self, Artifact, Unfit};
+use super::web::Platform;
 use super::{BuildError, write_whole};
 use crate::clock;
 use crate::ext::{self, ConsoleSink};
@@ -51,7 +52,7 @@ pub fn build(base: &Path) -> Result<(), BuildError> {
     executor.block_on(isolate.exercise(ext::EXERCISE_LAZY)).map_err(BuildError::Script)?;
     isolate.exercise_exchange();
     let caches = isolate.platform_caches();
-    let bytes = artifact::encode(&name_of(base), SOURCE, &caches, None)
+    let bytes = artifact::encode(&name_of(base), SOURCE, Platform::Bare, &caches, None)
         .map_err(|error| BuildError::Script(error.to_string()))?;
     let out = path(base);
     write_whole(&out, &bytes).map_err(io(&out))

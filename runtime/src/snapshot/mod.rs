@@ -1,4 +1,4 @@
-//! The base snapshot: the web platform, evaluated once per build of Isle and restored ever after.
+//! The base snapshot: the platform, evaluated once per build of Isle and restored ever after.
 //!
 //! It is made by the binary itself, in a child process (making one changes V8's process-wide
 //! state), at the first start, into a cache folder. Its name is a key over everything that decides
@@ -9,10 +9,11 @@ pub mod artifact;
 pub mod builder;
 pub mod caches;
 mod seed;
+pub mod web;
 
 use crate::clock::{self, Clock};
 use crate::ext;
-use crate::isolate::{Sources, platform};
+use crate::isolate::platform;
 use deno_core::{JsRuntime, JsRuntimeForSnapshot, PollEventLoopOptions, RuntimeOptions, v8};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Write as _;
@@ -59,11 +60,11 @@ pub fn build_base(path: &Path) -> Result<(), BuildError> {
         .build()
         .map_err(|e| BuildError::Io("tokio".into(), e))?;
     let _entered = executor.enter();
-    let mut runtime = JsRuntimeForSnapshot::new(RuntimeOptions {
-        extensions: ext::extensions(&Sources::default()),
-        ..Default::default()
-    });
+    let mut runtime =
+        JsRuntimeForSnapshot::new(RuntimeOptions { extensions: ext::extensions_of_base(), ..Default::default() });
+    ext::prune(&mut runtime).map_err(|e| BuildError::Script(e.to_string()))?;
     runtime.execute_script("isle:bootstrap", ext::BOOTSTRAP).map_err(|e| BuildError::Script(e.to_string()))?;
+    ext::install_lazy(&mut runtime).ok_or_else(|| BuildError::Script("no lazy globals".to_owned()))?;
     runtime.execute_script("isle:exercise", ext::EXERCISE_BASE).map_err(|e| BuildError::Script(e.to_string()))?;
     settle(&executor, &mut runtime)?;
     let blob = runtime.snapshot();
@@ -118,13 +119,13 @@ pub fn ensure_base(cache: &Path, clock: Clock) -> Result<PathBuf, BuildError> {
     let path = cache.join(&name);
     let path = std::path::absolute(&path).map_err(io(&path))?;
     let there = |path: &Path| path.metadata().is_ok_and(|metadata| metadata.len() > 0);
-    if there(&path) && there(&caches::path(&path)) {
+    if there(&path) && there(&caches::path(&path)) && there(&web::path(&path)) {
         // Its time says that it is used. A cache that cannot be written to is no reason to fail.
         let used = std::fs::File::options().write(true).open(&path).and_then(|f| f.set_modified(SystemTime::now()));
         drop(used);
         return Ok(path);
     }
-    for command in ["__base-snapshot", "__base-caches"] {
+    for command in ["__base-snapshot", "__base-caches", "__base-web"] {
         let output = Command::new(&executable)
             .arg(command)
             .arg(&path)
@@ -154,6 +155,7 @@ fn remove_others(cache: &Path, keep: &str) {
             // A cell that still runs has the files mapped and keeps them.
             let _ = std::fs::remove_file(entry.path());
             let _ = std::fs::remove_file(caches::path(&entry.path()));
+            let _ = std::fs::remove_file(web::path(&entry.path()));
         }
     }
 }
