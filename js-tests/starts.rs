@@ -8,7 +8,8 @@ mod cell;
 
 use builder::{Order, base, spec};
 use cell::{Cell, config};
-use isle_wire::{CellConfig, FunctionSpec, Outcome, StartKind};
+use isle_gateway::route::Packed;
+use isle_wire::{CellConfig, FunctionSpec, ModuleKind, ModuleSource, Outcome, StartKind};
 use std::time::{Duration, Instant};
 
 /// State that takes a while to make, so that each plan has something to carry.
@@ -54,6 +55,36 @@ fn a_version_starts_by_its_plan_and_answers_the_same_by_each() {
         assert_eq!((second.start, &second.body[..]), (StartKind::Warm, &br#"[2000,2,"/b","live"]"#[..]));
         assert_eq!(cell.take_unfit(), []);
         cell.unload(version);
+    }
+}
+
+/// Texts that a gateway sends in a memory file: one that V8 reads there, one that is not ASCII, data.
+#[test]
+fn long_texts_are_read_where_they_are_by_each_plan() {
+    let mut long = spec(
+        "long",
+        "import { word } from './word.js';\nimport list from './list.json' with { type: 'json' };\n\
+         const late = () => [word, list.length, list[9_999]].join();\n\
+         export const handler = () => late() + late.toString().length;\n",
+    );
+    let padding = "// what a bundle has in it\n".repeat(5_000);
+    let text = |kind, text: String| ModuleSource { kind, text };
+    long.modules.get_mut("index.js").unwrap().text.push_str(&padding);
+    let word = format!("{padding}export const word = 'm\u{f6}\u{1f600}';\n");
+    long.modules.insert("word.js".into(), text(ModuleKind::JavaScript, word));
+    let list: Vec<u32> = (0..10_000).collect();
+    long.modules.insert("list.json".into(), text(ModuleKind::Json, serde_json::to_string(&list).unwrap()));
+    assert!(Packed::of(long.clone()).texts.is_some());
+    let built = Order::new(long.clone()).build();
+    assert!(built.report.snapshot_us.is_some(), "{:?}", built.report);
+    let mut cell = Cell::start(&quiet());
+    for (plan, artifact) in [(StartKind::Snapshot, true), (StartKind::Pooled, true), (StartKind::Source, false)] {
+        let version = cell.load(&long, plan, artifact.then(|| built.file()));
+        cell.until_spare();
+        let answer = cell.call(version, "/");
+        assert_eq!((answer.outcome, answer.start), (Outcome::Ok, plan), "{answer:?}");
+        assert_eq!(String::from_utf8_lossy(&answer.body), "m\u{f6}\u{1f600},10000,999945");
+        assert_eq!(cell.take_unfit(), []);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test program uses a part")]
 
 use bytes::{Bytes, BytesMut};
+use isle_gateway::route::Packed;
 use isle_wire::{
     Board, CellConfig, CellStats, Clock, Decoder, Frame, FunctionSpec, Invoke, PROTOCOL_VERSION, RequestHead,
     ResponseFrame, StartKind,
@@ -126,12 +127,13 @@ impl Cell {
     /// Loads a version; its number.
     pub fn load(&mut self, spec: &FunctionSpec, plan: StartKind, artifact: Option<File>) -> u32 {
         let version = self.number();
-        let spec = spec.clone().pack();
+        let Packed { spec, texts } = Packed::of(spec.clone());
         let mut bytes = BytesMut::new();
-        Frame::Load { version, plan, artifact: artifact.is_some(), spec }.encode(&mut bytes);
+        Frame::Load { version, plan, artifact: artifact.is_some(), texts: texts.is_some(), spec }.encode(&mut bytes);
         let mut sent = 0;
-        if let Some(file) = artifact {
-            let rights = [file.as_raw_fd()];
+        let rights: Vec<_> =
+            artifact.iter().chain(texts.as_ref().map(|texts| &texts.file)).map(File::as_raw_fd).collect();
+        if !rights.is_empty() {
             let (pieces, messages) = ([IoSlice::new(&bytes)], [ControlMessage::ScmRights(&rights)]);
             sent = sendmsg::<()>(self.socket.as_raw_fd(), &pieces, &messages, MsgFlags::empty(), None).unwrap();
         }

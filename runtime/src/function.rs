@@ -1,9 +1,9 @@
 //! A function version as all its isolates in a process share it.
 
-use crate::isolate::Sources;
+use crate::isolate::{Mapped, Sources};
 use crate::maps::Maps;
 use crate::snapshot::artifact::Artifact;
-use isle_wire::FunctionSpec;
+use isle_wire::{FunctionSpec, TextAt, UnpackError};
 
 /// A function version: what it is, its text, and what its builder left for quick starts.
 pub struct Function {
@@ -26,6 +26,20 @@ impl Function {
     /// A function as a cell keeps it: each text once, with what its builder made.
     pub fn resident(mut spec: FunctionSpec, artifact: Option<Artifact>) -> Function {
         Function { maps: Maps::of(&spec), sources: Sources::taken_from(&mut spec), spec, artifact }
+    }
+
+    /// As [`Function::resident`], with its texts in a memory file.
+    ///
+    /// # Errors
+    /// See [`Sources::mapped`].
+    pub fn mapped(
+        mut spec: FunctionSpec,
+        places: &[TextAt],
+        texts: Mapped,
+        artifact: Option<Artifact>,
+    ) -> Result<Function, UnpackError> {
+        let sources = Sources::mapped(&mut spec, places, texts)?;
+        Ok(Function { maps: Maps::of(&spec), sources, spec, artifact })
     }
 
     /// A function with what its builder made.

@@ -31,7 +31,7 @@ pub mod turns;
 
 pub use builder::NotBuilt;
 pub use counters::Counters;
-pub use file::ArtifactFile;
+pub use file::SealedFile;
 pub use key::ArtifactKey;
 
 use crate::cells::spawn::CellCommand;
@@ -65,7 +65,7 @@ pub trait Artifacts: Send + Sync {
     fn get<'a>(
         &'a self,
         function: &'a FunctionVersion,
-    ) -> Pin<Box<dyn Future<Output = Option<Arc<ArtifactFile>>> + Send + 'a>>;
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<SealedFile>>> + Send + 'a>>;
 
     /// A cell could not use what it got. It is built again; if that does not help, it is not used.
     fn unfit(&self, function: &FunctionVersion, why: &str);
@@ -79,7 +79,7 @@ impl Artifacts for NoArtifacts {
     fn get<'a>(
         &'a self,
         _function: &'a FunctionVersion,
-    ) -> Pin<Box<dyn Future<Output = Option<Arc<ArtifactFile>>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<SealedFile>>> + Send + 'a>> {
         Box::pin(std::future::ready(None))
     }
 
@@ -130,7 +130,7 @@ pub struct Workshop {
     settings: Settings,
     base_name: String,
     disk: Arc<Disk>,
-    memory: Coalesced<ArtifactKey, Arc<ArtifactFile>>,
+    memory: Coalesced<ArtifactKey, Arc<SealedFile>>,
     turns: Turns,
     loads: Semaphore,
     counters: Arc<Counters>,
@@ -153,8 +153,7 @@ impl Workshop {
         let counters = Arc::new(Counters::new().map_err(io::Error::other)?);
         counters.bytes.with_label_values(&["disk"]).set(disk.bytes().cast_signed());
         let evicted = counters.evictions.with_label_values(&["memory"]);
-        let memory =
-            Coalesced::new(settings.memory_bytes, |file: &Arc<ArtifactFile>| file.bytes, move || evicted.inc());
+        let memory = Coalesced::new(settings.memory_bytes, |file: &Arc<SealedFile>| file.bytes, move || evicted.inc());
         let (wanted, wants) = mpsc::channel(WANTED_MAX);
         let name = settings.base_snapshot.file_name().unwrap_or_default();
         Ok(Workshop {
@@ -274,7 +273,7 @@ impl Workshop {
         let put = move || {
             let raw = std::fs::read(out)?;
             let gone = disk.put(&key, &raw)?;
-            Ok::<_, io::Error>((ArtifactFile::sealed(&raw)?, gone))
+            Ok::<_, io::Error>((SealedFile::sealed(&raw)?, gone))
         };
         let (file, gone) = tokio::task::spawn_blocking(put).await.map_err(io::Error::other)??;
         self.counters.evictions.with_label_values(&["disk"]).inc_by(gone);
@@ -310,15 +309,15 @@ impl Workshop {
         let _ = self.wanted.try_send(app.to_owned());
     }
 
-    async fn load(&self, key: ArtifactKey) -> Result<Arc<ArtifactFile>, Miss> {
+    async fn load(&self, key: ArtifactKey) -> Result<Arc<SealedFile>, Miss> {
         let _permit = self.loads.acquire().await;
         let disk = self.disk.clone();
-        let read = move || ArtifactFile::sealed(&disk.get(&key)?).map_err(Miss::Io);
+        let read = move || SealedFile::sealed(&disk.get(&key)?).map_err(Miss::Io);
         let read = tokio::task::spawn_blocking(read).await.map_err(|error| Miss::Io(io::Error::other(error)))?;
         read.map(Arc::new)
     }
 
-    async fn find(&self, function: &FunctionVersion) -> Option<Arc<ArtifactFile>> {
+    async fn find(&self, function: &FunctionVersion) -> Option<Arc<SealedFile>> {
         let key = function.artifact?;
         if lock(&self.unfit).get(&key).is_some_and(|times| *times >= UNFIT_MAX) {
             self.counters.misses.with_label_values(&["barred"]).inc();
@@ -354,7 +353,7 @@ impl Artifacts for Workshop {
     fn get<'a>(
         &'a self,
         function: &'a FunctionVersion,
-    ) -> Pin<Box<dyn Future<Output = Option<Arc<ArtifactFile>>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<SealedFile>>> + Send + 'a>> {
         Box::pin(self.find(function))
     }
 

@@ -38,7 +38,7 @@ fn work(workshop: &Workshop, tenant: &str, text: &str) -> (Work, FunctionVersion
     (Work { key, spec, modules, warm_ups: Vec::new() }, version)
 }
 
-fn content(file: &ArtifactFile) -> String {
+fn content(file: &SealedFile) -> String {
     use std::os::unix::fs::FileExt;
     let mut bytes = vec![0; file.bytes as usize];
     file.file.read_exact_at(&mut bytes, 0).unwrap();

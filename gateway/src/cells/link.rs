@@ -24,7 +24,7 @@ pub use tasks::ReadEnd;
 use super::Settings;
 use super::invocation::Invocation;
 use super::slots::{NoSlot, Slots};
-use crate::artifacts::{ArtifactFile, Artifacts};
+use crate::artifacts::{Artifacts, SealedFile};
 use crate::egress::{Egress, Underway};
 use crate::logs::LogBus;
 use crate::route::FunctionVersion;
@@ -79,7 +79,7 @@ pub enum NotBegun {
 struct Outgoing {
     buffer: BytesMut,
     /// Descriptors to go with the byte at this place of `buffer`.
-    files: VecDeque<(usize, Arc<ArtifactFile>)>,
+    files: VecDeque<(usize, Vec<Arc<SealedFile>>)>,
     loaded: HashMap<u32, Entry>,
     /// Unloaded, and perhaps not gone yet.
     retired: Vec<Weak<FunctionVersion>>,

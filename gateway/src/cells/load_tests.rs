@@ -3,7 +3,7 @@
 use super::fake::{FakeCell, spec};
 use super::tests::{begun, cells, cells_with, of};
 use super::*;
-use crate::artifacts::{ArtifactFile, Artifacts};
+use crate::artifacts::{Artifacts, SealedFile};
 use crate::stage::{function, settings};
 use isle_wire::{Frame, StartKind};
 use std::future::Future;
@@ -23,14 +23,14 @@ impl Artifacts for Slow {
     fn get<'a>(
         &'a self,
         function: &'a FunctionVersion,
-    ) -> Pin<Box<dyn Future<Output = Option<Arc<ArtifactFile>>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Option<Arc<SealedFile>>> + Send + 'a>> {
         Box::pin(async move {
             self.asked.fetch_add(1, Ordering::Relaxed);
             if function.spec.function == "quick" {
                 return None;
             }
             self.gate.acquire().await.unwrap().forget();
-            Some(Arc::new(ArtifactFile::sealed(function.spec.function.as_bytes()).unwrap()))
+            Some(Arc::new(SealedFile::sealed(function.spec.function.as_bytes()).unwrap()))
         })
     }
 

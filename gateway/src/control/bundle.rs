@@ -427,7 +427,7 @@ mod tests {
         let built = again.build("acme", "blog", "d", "@g", allowed).unwrap();
         let version = &built.functions["hello"].version;
         assert_eq!((version.spec.limits.wall_ms, version.cell_group.as_str()), (10, "@g"));
-        let sent = FunctionSpec::unpack(version.held_spec().unwrap()).unwrap();
+        let sent = FunctionSpec::unpack(&version.held_spec().unwrap().spec).unwrap();
         assert_eq!(sent.modules["x.json"].kind, ModuleKind::Json);
         assert!(built.routes.route("GET", "/").is_some());
         assert!(Bundle::decode(b"{}").is_err());

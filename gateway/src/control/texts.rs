@@ -6,8 +6,7 @@
 use super::bundle::Bundle;
 use super::store::Store;
 use crate::artifacts::cache::Coalesced;
-use crate::route::{FunctionVersion, TextLost, Texts};
-use bytes::Bytes;
+use crate::route::{FunctionVersion, Packed, TextLost, Texts};
 use isle_wire::{FunctionSpec, ModuleSource};
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -19,12 +18,12 @@ use std::sync::{Arc, Weak};
 pub(super) struct StoredTexts {
     /// Weak: versions outlive the API that made them, and must not keep the data folder locked.
     store: Weak<Store>,
-    cache: Coalesced<u64, Bytes>,
+    cache: Coalesced<u64, Packed>,
 }
 
 impl StoredTexts {
     pub(super) fn new(store: &Arc<Store>, bytes_max: u64) -> StoredTexts {
-        let cache = Coalesced::new(bytes_max, |text: &Bytes| text.len() as u64, || ());
+        let cache = Coalesced::new(bytes_max, Packed::bytes, || ());
         StoredTexts { store: Arc::downgrade(store), cache }
     }
 
@@ -32,11 +31,11 @@ impl StoredTexts {
     pub(super) fn put(&self, versions: &[Arc<FunctionVersion>], modules: &BTreeMap<String, ModuleSource>) {
         for version in versions {
             let whole = FunctionSpec { modules: modules.clone(), ..version.spec.clone() };
-            self.cache.insert(version.id, whole.pack());
+            self.cache.insert(version.id, Packed::of(whole));
         }
     }
 
-    async fn read(&self, spec: &FunctionSpec) -> Result<Bytes, TextLost> {
+    async fn read(&self, spec: &FunctionSpec) -> Result<Packed, TextLost> {
         let store = self.store.upgrade().ok_or_else(|| TextLost("the store has stopped".to_owned()))?;
         let stored = store.load(spec.app.clone(), spec.deployment.clone()).await;
         let stored = stored.map_err(|error| TextLost(error.to_string()))?;
@@ -48,18 +47,18 @@ impl StoredTexts {
 }
 
 /// The whole spec, packed: everything as the version has it, the modules from the bundle.
-fn text_of(spec: &FunctionSpec, content: &[u8]) -> Result<Bytes, TextLost> {
+fn text_of(spec: &FunctionSpec, content: &[u8]) -> Result<Packed, TextLost> {
     let lost = |error: &dyn std::fmt::Display| TextLost(error.to_string());
     let bundle = Bundle::decode(content).map_err(|error| lost(&error))?;
     let whole = FunctionSpec { modules: bundle.into_modules(), ..spec.clone() };
-    Ok(whole.pack())
+    Ok(Packed::of(whole))
 }
 
 impl Texts for StoredTexts {
     fn load<'a>(
         &'a self,
         function: &'a FunctionVersion,
-    ) -> Pin<Box<dyn Future<Output = Result<Bytes, TextLost>> + Send + 'a>> {
+    ) -> Pin<Box<dyn Future<Output = Result<Packed, TextLost>> + Send + 'a>> {
         Box::pin(async move {
             let read = || self.read(&function.spec);
             Ok(self.cache.get(&function.id, read).await?.0)

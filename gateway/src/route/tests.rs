@@ -173,7 +173,7 @@ fn modules_are_kept_once_and_packed() {
     spec.modules.insert("a.js".into(), module);
     let version = FunctionVersion::new(spec.clone(), "acme".into());
     assert!(version.spec.modules.is_empty());
-    assert_eq!(FunctionSpec::unpack(version.held_spec().unwrap()).unwrap(), spec);
+    assert_eq!(FunctionSpec::unpack(&version.held_spec().unwrap().spec).unwrap(), spec);
 }
 
 /// What the trie must agree with: every route is tried, the most specific one wins.

@@ -29,7 +29,7 @@ use crate::clock;
 use crate::egress::Fetches;
 use crate::function::Function;
 use crate::isolate::platform::{self, Urgency, set_urgency};
-use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Receiver, set_development};
+use crate::isolate::{Begun, CODE_RANGE_BYTES, Isolate, Mapped, Receiver, set_development};
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
 use crate::snapshot::web::Bases;
@@ -320,7 +320,14 @@ impl Reader {
             Frame::Body { id, last, data } => self.body(id, last, data, touched),
             Frame::Credit { id, bytes } => self.cell.outgoing.credit(id, bytes as usize, &self.cell.outbox),
             Frame::Cancel { id } => self.cancel(id),
-            Frame::Load { version, plan, artifact, spec } => self.load(version, plan, artifact, &spec),
+            Frame::Load { version, plan, artifact, texts, spec } => {
+                // Whatever comes of it: the next frame's descriptors must not be these.
+                let artifact = if artifact { self.receiver.take_file() } else { None };
+                let texts = if texts { self.receiver.take_file() } else { None };
+                if let Err(error) = self.load(version, plan, artifact, texts, &spec) {
+                    eprintln!("isle cell: version {version} cannot be read: {error}");
+                }
+            }
             Frame::Unload { version } => self.unload(version),
             Frame::Check { version } => self.check(version),
             Frame::Evict { version } => self.evict(version),
@@ -414,19 +421,34 @@ impl Reader {
         }
     }
 
-    fn load(&mut self, number: u32, plan: StartKind, artifact: bool, spec: &[u8]) {
-        // Also when the text is no good: the next frame's descriptor must not be this one's.
-        let file = if artifact { self.receiver.take_file() } else { None };
-        let spec = match FunctionSpec::unpack(spec) {
-            Ok(spec) => spec,
-            Err(error) => return eprintln!("isle cell: version {number} cannot be read: {error}"),
-        };
-        let artifact = file.and_then(|file| {
-            let mapped = Artifact::map(&file, &self.cell.base_name, &spec.artifact);
+    fn load(
+        &self,
+        number: u32,
+        plan: StartKind,
+        artifact: Option<File>,
+        texts: Option<File>,
+        spec: &[u8],
+    ) -> io::Result<()> {
+        let map = |spec: &FunctionSpec| {
+            let mapped = Artifact::map(&artifact?, &self.cell.base_name, &spec.artifact);
             mapped.map_err(|unfit| self.cell.tell_unfit(number, format!("the artifact {unfit}"))).ok()
-        });
-        let version = Version::new(number, Function::resident(spec, artifact), plan);
+        };
+        let function = match texts {
+            Some(texts) => {
+                let texts = Mapped::read_only(&texts)?;
+                let (spec, places) = FunctionSpec::unpack_apart(spec).map_err(io::Error::other)?;
+                let artifact = map(&spec);
+                Function::mapped(spec, &places, texts, artifact).map_err(io::Error::other)?
+            }
+            None => {
+                let spec = FunctionSpec::unpack(spec).map_err(io::Error::other)?;
+                let artifact = map(&spec);
+                Function::resident(spec, artifact)
+            }
+        };
+        let version = Version::new(number, function, plan);
         self.cell.versions.write().unwrap_or_else(PoisonError::into_inner).insert(number, version);
+        Ok(())
     }
 
     fn unload(&self, number: u32) {

@@ -318,6 +318,9 @@
   const compileStreaming = (source, rid) => {
     load("ext:isle/wasm_streaming.js").compileStreaming(source, rid);
   };
+  // Now, so that they are compiled: the first is called in every restore.
+  core.setWasmStreamingCallback(compileStreaming);
+  core.isArrayBuffer(undefined);
 
   // --- the handler's second argument (R70 ff) ------------------------------------------------------
 

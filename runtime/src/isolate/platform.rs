@@ -36,6 +36,8 @@ pub fn init_with(flags: &[&str]) {
         arguments.extend(flags.iter().map(|flag| (*flag).to_owned()));
         let unknown = deno_core::v8_set_flags(arguments);
         debug_assert_eq!(unknown.len(), 1, "V8 does not know {unknown:?}");
+        // V8's own way reads a page of the kernel's random numbers for each isolate, to use 8 bytes.
+        deno_core::v8::V8::set_entropy_source(|bytes: &mut [u8]| getrandom::fill(bytes).is_ok());
         JsRuntime::init_platform(None);
     });
 }

@@ -5,8 +5,9 @@
 //! number of positions is fixed: the first modules of a deployment, in the order of their paths,
 //! take one each, and every other position holds an empty string.
 
+use super::Mapped;
 use deno_core::v8;
-use isle_wire::{FunctionSpec, ModuleKind, ModuleSource};
+use isle_wire::{FunctionSpec, ModuleKind, ModuleSource, TextAt, UnpackError, text_at};
 
 /// Positions for modules among the external references. Bundles have one module; what is beyond
 /// this, or is not ASCII, lives in the heap as an ordinary string.
@@ -17,8 +18,8 @@ static EMPTY: v8::OneByteConst = v8::String::create_external_onebyte_const(b"");
 struct External {
     path: String,
     string: Box<v8::OneByteConst>,
-    /// What `string` points to; never touched, only kept.
-    _text: Box<[u8]>,
+    /// What `string` points to if it is nobody else's; never touched, only kept.
+    _text: Option<Box<[u8]>>,
 }
 
 fn is_external(module: &ModuleSource) -> bool {
@@ -29,6 +30,8 @@ fn is_external(module: &ModuleSource) -> bool {
 #[derive(Default)]
 pub struct Sources {
     externals: Vec<External>,
+    /// What the others point to.
+    _mapped: Option<Mapped>,
 }
 
 // SAFETY: the strings are immutable after `of`; V8 reads them from any thread.
@@ -58,10 +61,33 @@ impl Sources {
                 // for as long as the string; the borrow's end is the drop of both.
                 let forever: &'static [u8] = unsafe { std::slice::from_raw_parts(text.as_ptr(), text.len()) };
                 let string = Box::new(v8::String::create_external_onebyte_const(forever));
-                External { path: path.clone(), string, _text: text }
+                External { path: path.clone(), string, _text: Some(text) }
             })
             .collect();
-        Sources { externals }
+        Sources { externals, _mapped: None }
+    }
+
+    /// As [`Sources::of`], of texts that a gateway packed apart, which nobody can change: they are used
+    /// where they are. What cannot be used so is copied into `spec`.
+    ///
+    /// # Errors
+    /// A text is not where it should be, or no UTF-8.
+    pub fn mapped(spec: &mut FunctionSpec, places: &[TextAt], texts: Mapped) -> Result<Sources, UnpackError> {
+        let mut externals = Vec::new();
+        for ((path, module), place) in spec.modules.iter_mut().zip(places) {
+            if module.kind != ModuleKind::JavaScript || !place.ascii || externals.len() == SLOTS {
+                module.text = text_at(path, texts.bytes(), place)?;
+                continue;
+            }
+            let text = texts.bytes().get(place.range.clone()).ok_or(UnpackError::Length)?;
+            // SAFETY: the mapping is of a sealed file and is kept beside the string, for as long as it.
+            let forever: &'static [u8] = unsafe { std::slice::from_raw_parts(text.as_ptr(), text.len()) };
+            // SAFETY: the text is ASCII: the gateway looked when it packed it, and a sealed file stays
+            // as it is. Looking again would have the kernel map all of it in every cold start.
+            let string = unsafe { v8::String::create_external_onebyte_const_unchecked(forever) };
+            externals.push(External { path: path.clone(), string: Box::new(string), _text: None });
+        }
+        Ok(Sources { externals, _mapped: Some(texts) })
     }
 
     /// The external string of a module, if it has one.

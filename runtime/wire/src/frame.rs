@@ -36,8 +36,9 @@ pub enum Frame {
     Ready(u32),
     /// Gateway → cell: from now on `version` means this [`crate::FunctionSpec`], packed, to be started
     /// by `plan`. With `artifact`, a descriptor of what its builder made comes with the frame's first
-    /// byte (`SCM_RIGHTS`); descriptors are taken in the order of their frames.
-    Load { version: u32, plan: StartKind, artifact: bool, spec: Bytes },
+    /// byte (`SCM_RIGHTS`); with `texts`, one of its texts, which are then not in the spec. Descriptors
+    /// are taken in this order, and in that of their frames.
+    Load { version: u32, plan: StartKind, artifact: bool, texts: bool, spec: Bytes },
     /// Cell → gateway: the version's artifact cannot be used, and why; it starts without.
     Unfit { version: u32, why: String },
     /// Gateway → cell: `version` is not invoked any more; drop it when its last invocation ends.
@@ -242,6 +243,7 @@ mod kind {
 const FLAG_MORE: u8 = 1;
 const FLAG_STREAMED: u8 = 2;
 const FLAG_WHOLE: u8 = 4;
+const FLAG_TEXTS: u8 = 8;
 
 /// Writes a frame's header, lets `fill` write the payload, and sets the length.
 fn put(out: &mut BytesMut, kind: u8, flags: u8, id: u32, fill: impl FnOnce(&mut BytesMut)) {
@@ -262,8 +264,9 @@ impl Frame {
         match self {
             Frame::Configure(json) => put(out, kind::CONFIGURE, 0, 0, |b| b.put_slice(json)),
             Frame::Ready(pid) => put(out, kind::READY, 0, *pid, |_| ()),
-            Frame::Load { version, plan, artifact, spec } => {
-                put(out, kind::LOAD, if *artifact { FLAG_MORE } else { 0 }, *version, |b| {
+            Frame::Load { version, plan, artifact, texts, spec } => {
+                let flags = if *artifact { FLAG_MORE } else { 0 } | if *texts { FLAG_TEXTS } else { 0 };
+                put(out, kind::LOAD, flags, *version, |b| {
                     Writer(b).u8(*plan as u8).rest(spec);
                 });
             }
@@ -352,7 +355,8 @@ impl Frame {
             kind::READY => Frame::Ready(id),
             kind::LOAD => {
                 let plan = StartKind::from_wire(r.u8("plan")?).ok_or(WireError::Invalid("plan"))?;
-                Frame::Load { version: id, plan, artifact: flags & FLAG_MORE != 0, spec: r.rest() }
+                let (artifact, texts) = (flags & FLAG_MORE != 0, flags & FLAG_TEXTS != 0);
+                Frame::Load { version: id, plan, artifact, texts, spec: r.rest() }
             }
             kind::UNFIT => Frame::Unfit { version: id, why: String::from_utf8_lossy(&r.rest()).into_owned() },
             kind::UNLOAD => Frame::Unload { version: id },

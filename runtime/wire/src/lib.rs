@@ -39,7 +39,7 @@ pub use function::{
 };
 pub use limits::{LimitError, Limits};
 pub use outcome::{Outcome, StartKind};
-pub use pack::UnpackError;
+pub use pack::{TextAt, UnpackError, text_at};
 pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch

@@ -9,7 +9,7 @@
 //! client that leaves does not leave the others without. A version that an invocation is in stays.
 
 use super::{Link, Outgoing, lock, number};
-use crate::route::FunctionVersion;
+use crate::route::{FunctionVersion, Packed};
 use isle_wire::{Frame, LoadReply, StartKind};
 use std::collections::hash_map;
 use std::sync::Arc;
@@ -103,8 +103,8 @@ impl Link {
             StartKind::Pooled | StartKind::Snapshot => self.artifacts.get(&function).await,
             StartKind::Warm | StartKind::Source | StartKind::None => None,
         };
-        let spec = match function.packed_spec().await {
-            Ok(spec) => spec,
+        let packed = match function.packed_spec().await {
+            Ok(packed) => packed,
             Err(lost) => {
                 tracing::error!(function = function.spec.label(), %lost, "a function cannot be loaded");
                 let entry = lock(&self.out).loaded.remove(&version);
@@ -120,11 +120,16 @@ impl Link {
             let Outgoing { buffer, files, loaded, .. } = out;
             // Unloaded meanwhile, and perhaps loaded again by another.
             let Some(entry) = loaded.get_mut(&version).filter(|entry| entry.bytes.is_none()) else { return };
-            entry.bytes = Some(spec.len() as u64);
+            entry.bytes = Some(packed.bytes());
             waiting = std::mem::take(&mut entry.waiting);
             let place = buffer.len();
-            Frame::Load { version, plan: function.plan, artifact: artifact.is_some(), spec }.encode(buffer);
-            files.extend(artifact.map(|file| (place, file)));
+            let Packed { spec, texts } = packed;
+            let plan = function.plan;
+            Frame::Load { version, plan, artifact: artifact.is_some(), texts: texts.is_some(), spec }.encode(buffer);
+            let together: Vec<_> = artifact.into_iter().chain(texts).collect();
+            if !together.is_empty() {
+                files.push_back((place, together));
+            }
             self.make_room(out, version);
         });
         for waiter in waiting {

@@ -1,7 +1,7 @@
 //! The two tasks of a link: one reads, one writes.
 
 use super::{Link, OUT_BYTES_HIGH, lock};
-use crate::artifacts::ArtifactFile;
+use crate::artifacts::SealedFile;
 use crate::cells::slots::Breach;
 use bytes::BytesMut;
 use isle_wire::{Decoder, Frame, WireError};
@@ -161,25 +161,25 @@ impl Link {
     }
 }
 
-/// Writes all of it; each descriptor goes with the byte at its place.
+/// Writes all of it; descriptors go with the byte at their place.
 async fn write_batch(
     half: &mut OwnedWriteHalf,
     batch: &[u8],
-    files: &mut VecDeque<(usize, Arc<ArtifactFile>)>,
+    files: &mut VecDeque<(usize, Vec<Arc<SealedFile>>)>,
 ) -> std::io::Result<()> {
     let mut written = 0;
-    while let Some((place, file)) = files.pop_front() {
+    while let Some((place, together)) = files.pop_front() {
         half.write_all(&batch[written..place]).await?;
         let piece = &batch[place..files.front().map_or(batch.len(), |(next, _)| *next)];
-        written = place + send_with(half, piece, &file).await?;
+        written = place + send_with(half, piece, &together).await?;
     }
     half.write_all(&batch[written..]).await
 }
 
-/// Writes some of it, and the descriptor with its first byte.
-async fn send_with(half: &OwnedWriteHalf, piece: &[u8], file: &ArtifactFile) -> std::io::Result<usize> {
+/// Writes some of it, and the descriptors with its first byte.
+async fn send_with(half: &OwnedWriteHalf, piece: &[u8], files: &[Arc<SealedFile>]) -> std::io::Result<usize> {
     let socket: &tokio::net::UnixStream = half.as_ref();
-    let descriptors = [file.file.as_raw_fd()];
+    let descriptors: Vec<_> = files.iter().map(|file| file.file.as_raw_fd()).collect();
     socket
         .async_io(Interest::WRITABLE, || {
             let (pieces, rights) = ([IoSlice::new(piece)], [ControlMessage::ScmRights(&descriptors)]);

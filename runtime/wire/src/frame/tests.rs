@@ -67,12 +67,15 @@ fn frame() -> impl Strategy<Value = Frame> {
     prop_oneof![
         blob().prop_map(Frame::Configure),
         id.prop_map(Frame::Ready),
-        (id, 0..StartKind::ALL.len(), any::<bool>(), blob()).prop_map(|(version, plan, artifact, spec)| Frame::Load {
-            version,
-            plan: StartKind::ALL[plan],
-            artifact,
-            spec,
-        }),
+        (id, 0..StartKind::ALL.len(), any::<(bool, bool)>(), blob()).prop_map(
+            |(version, plan, (artifact, texts), spec)| Frame::Load {
+                version,
+                plan: StartKind::ALL[plan],
+                artifact,
+                texts,
+                spec,
+            }
+        ),
         (id, text()).prop_map(|(version, why)| Frame::Unfit { version, why }),
         id.prop_map(|version| Frame::Unload { version }),
         id.prop_map(|version| Frame::Check { version }),

@@ -103,7 +103,7 @@ fn reply(outcome: Outcome, detail: Option<FailureDetail>) -> LoadReply {
 impl Plane for FakePlane {
     async fn check(&self, function: &Arc<FunctionVersion>) -> LoadReply {
         let packed = function.packed_spec().await.unwrap();
-        let spec: FunctionSpec = FunctionSpec::unpack(&packed).unwrap();
+        let spec: FunctionSpec = FunctionSpec::unpack(&packed.spec).unwrap();
         let text = &spec.modules[&spec.entry].text;
         self.checked.lock().unwrap().push(format!("{} {text}", spec.app));
         match text.as_str() {
