@@ -28,8 +28,10 @@ use crate::servers::workerd::Loaders;
 use crate::servers::{Kind, Places};
 use crate::{Error, load};
 
-/// Room for every version that is measured to stay: what is looked at is their size, not the node's caps.
-const ROOMY: &str = "[cells]\nisolates_max = 1024\nmemory_mb = 32768\nisolate_idle_ms = 3600000\n";
+/// Room for every version that is measured to stay: what is looked at is their size, not the node's caps. As many
+/// artifacts and texts as there are samples are at hand, as every text is for the peer.
+const ROOMY: &str = "[cells]\nisolates_max = 1024\nmemory_mb = 32768\nisolate_idle_ms = 3600000\n\
+                     [artifacts]\nmemory_mb = 8192\nsource_memory_mb = 2048\n";
 
 /// What to measure.
 #[derive(clap::Args)]

@@ -76,7 +76,8 @@ pub async fn of_isle(
         client.ask_for(request, expected).await?;
     }
     settle(node.pid()).await?;
-    let live = resident_bytes(node.pid())?;
+    // what the burst of starts needed beside them (spares, garbage) goes by itself
+    let live = when_given_back(node.pid()).await?;
     tenant.evict(versions).await?;
     let evicted = when_given_back(node.pid()).await?;
     let given_back = live.saturating_sub(evicted) as f64 / live.saturating_sub(before).max(1) as f64;
@@ -121,7 +122,7 @@ pub async fn of_workerd(
         client.ask_for(&request, expected).await?;
     }
     settle(loaders.pid()).await?;
-    Ok(Memory::new(function, "workerd", versions, before, resident_bytes(loaders.pid())?))
+    Ok(Memory::new(function, "workerd", versions, before, when_given_back(loaders.pid()).await?))
 }
 
 /// Resident bytes of a process tree. Pages that several of its processes share count in each.

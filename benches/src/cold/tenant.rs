@@ -99,9 +99,17 @@ impl Tenant {
     }
 
     async fn deploy_one(&self, client: &mut Client, app: &str, function: Function, source: &str) -> Result<(), Error> {
-        let path = function.path().split('?').next().unwrap_or_default();
+        let (path, query) = function.path().split_once('?').unwrap_or((function.path(), ""));
+        let parameters: Vec<String> = query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .map(|(name, value)| format!("{name} = \"{value}\""))
+            .collect();
+        let parameters = parameters.join(", ");
+        // A request that succeeds, as an author would give it who reads the section on cold starts.
         let manifest = format!(
-            "app = \"{app}\"\n[functions.main]\nentry = \"main.js\"\nroutes = [\"GET {path}\", \"$default\"]\n"
+            "app = \"{app}\"\n[functions.main]\nentry = \"main.js\"\nroutes = [\"GET {path}\", \"$default\"]\n\
+             warmup = {{ rawQueryString = \"{query}\", queryStringParameters = {{ {parameters} }} }}\n"
         );
         self.post(client, app, &manifest, &json!({ "main.js": { "text": source } })).await
     }

@@ -186,6 +186,8 @@ fn cast_anchor(cell: &Arc<Cell>) -> io::Result<()> {
         let console = console::Console::new(anchored.outbox.clone());
         let mut anchor = Isolate::new(anchored.bases.base(), 16 << 20, Box::new(console::Sink(console)));
         let _ = made.send(());
+        // Nobody waits for memory to be given back.
+        set_urgency(Urgency::Background);
         loop {
             std::thread::park();
             anchored.kept_back.store(false, Ordering::Release);
