@@ -8,7 +8,7 @@ pub const PATCHES: &[Patch] = &[
     patch(
         "deno_crypto/00_crypto.js",
         "const CryptoKeyPrototype = CryptoKey.prototype;",
-        "const { exportNodeMaterial, fromCloneData, importSync } = CryptoKey;\nconst { create: createCrypto, registerSymbols } = Crypto;\nconst { create: createSubtle } = SubtleCrypto;\nfor (const name of [\"exportNodeMaterial\", \"fromCloneData\", \"importSync\"]) delete CryptoKey[name];\nfor (const name of [\"create\", \"registerSymbols\"]) delete Crypto[name];\ndelete SubtleCrypto.create;\nconst CryptoKeyPrototype = CryptoKey.prototype;",
+        "const { exportNodeMaterial, fromCloneData, importSync } = CryptoKey;\nconst { create: createCrypto, registerSymbols } = Crypto;\nconst { create: createSubtle } = SubtleCrypto;\ndelete CryptoKey.exportNodeMaterial;\ndelete CryptoKey.fromCloneData;\ndelete CryptoKey.importSync;\ndelete Crypto.create;\ndelete Crypto.registerSymbols;\ndelete SubtleCrypto.create;\nconst CryptoKeyPrototype = CryptoKey.prototype;",
     ),
     patch("deno_crypto/00_crypto.js", "CryptoKey.fromCloneData(data),", "fromCloneData(data),"),
     // The last of them makes keys of Ed448 (`ed448.js`).

@@ -42,7 +42,9 @@
 
   // Two members of `URL` are made by the script of `Blob`, which rests on half the platform.
   const completeURL = (URL) => {
-    for (const name of ["createObjectURL", "revokeObjectURL"]) {
+    const names = ["createObjectURL", "revokeObjectURL"];
+    for (let i = 0; i < names.length; i++) {
+      const name = names[i];
       URL[name] = { [name](_object) {
         return ReflectApply(load("ext:deno_web/09_file.js")[name], this, arguments);
       } }[name];
@@ -206,10 +208,13 @@
   }
 
   // It wraps the prototypes of the platform's classes: whoever looks at those comes this way, too.
+  let cryptoParts;
   const cryptoFacade = () => {
-    const parts = load("ext:isle/crypto.js");
-    parts.watchBuild(() => building, touch);
-    return parts.crypto;
+    if (cryptoParts === undefined) {
+      cryptoParts = load("ext:isle/crypto.js");
+      cryptoParts.watchBuild(() => building, touch);
+    }
+    return cryptoParts.crypto;
   };
 
   // --- what nobody caught ----------------------------------------------------------------------

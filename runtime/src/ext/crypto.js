@@ -203,13 +203,13 @@ const wrapSubtle = (name) => {
     __proto__: null, value: wrapper, writable: true, enumerable: true, configurable: true,
   });
 };
-for (
-  const name of [
-    "digest", "encrypt", "decrypt", "sign", "verify", "deriveBits", "deriveKey", "importKey", "exportKey", "wrapKey",
-    "unwrapKey", "generateKey", "getPublicKey", "encapsulateBits", "encapsulateKey", "decapsulateBits",
-    "decapsulateKey",
-  ]
-) wrapSubtle(name);
+// This script runs when a program first looks at `crypto`. Whatever the program has done to arrays'
+// iterators by then, every one of these is wrapped.
+const WRAPPED = [
+  "digest", "encrypt", "decrypt", "sign", "verify", "deriveBits", "deriveKey", "importKey", "exportKey", "wrapKey",
+  "unwrapKey", "generateKey", "getPublicKey", "encapsulateBits", "encapsulateKey", "decapsulateBits", "decapsulateKey",
+];
+for (let i = 0; i < WRAPPED.length; i++) wrapSubtle(WRAPPED[i]);
 
 // The platform's own keeps UUIDs in store, which a snapshot would hand out again and again.
 const buildersUuid = () => {
@@ -257,10 +257,11 @@ const members = {
     return buildersUuid();
   },
 };
-for (const name of ["subtle", "getRandomValues", "randomUUID"]) {
-  ObjectDefineProperty(Crypto.prototype, name, {
+const MEMBERS = ["subtle", "getRandomValues", "randomUUID"];
+for (let i = 0; i < MEMBERS.length; i++) {
+  ObjectDefineProperty(Crypto.prototype, MEMBERS[i], {
     __proto__: null,
-    ...ReflectGetOwnPropertyDescriptor(members, name),
+    ...ReflectGetOwnPropertyDescriptor(members, MEMBERS[i]),
     enumerable: true,
     configurable: true,
   });
