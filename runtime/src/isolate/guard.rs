@@ -153,6 +153,24 @@ mod tests {
     }
 
     #[test]
+    fn only_who_shares_the_read_only_part_gets_its_checksum() {
+        let with_checksum = |section: Vec<u8>, checksum: u8| {
+            let mut blob = blob(&section);
+            blob[READ_ONLY_CHECKSUM_AT..READ_ONLY_CHECKSUM_AT + 4].fill(checksum);
+            blob
+        };
+        let base = with_checksum(section_with(0xaa, 1, 9), 0x11);
+        let mut same = with_checksum(section_with(0xbb, 1, 9), 0x22);
+        let expected = with_checksum(section_with(0xbb, 1, 9), 0x11);
+        assert!(share_read_only(&base, &mut same));
+        assert_eq!(same, expected);
+        let mut other = with_checksum(section_with(0xaa, 2, 9), 0x22);
+        let before = other.clone();
+        assert!(!share_read_only(&base, &mut other));
+        assert_eq!(other, before);
+    }
+
+    #[test]
     fn garbage_never_passes_and_never_panics() {
         let base = blob(&section_with(0xaa, 1, 9));
         for length in 0..base.len() {
