@@ -8,7 +8,6 @@
     globalThis.__isle.unhandled(value);
   }
 
-
   const url = new URL("https://user@example.org:8080/a/b?c=d&e=f#g");
   for (const key in url) void url[key];
   url.searchParams.get("c");

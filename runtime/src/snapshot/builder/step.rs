@@ -35,7 +35,7 @@ pub(super) fn live(step: &str) -> io::Result<StepReport> {
     let _entered = executor.enter();
     std::thread::Builder::new().name("watch".into()).spawn(keep_watch)?;
     match step {
-        "measure" => measure(task, bases, &executor),
+        "measure" => measure(&task, bases, &executor),
         "snapshot" => snapshot(&task, base, &executor),
         "probe" => probe(order, base, &executor),
         _ => Err(io::Error::other("no such step")),
@@ -96,8 +96,8 @@ fn fresh(
     Ok((isolate, thread_cpu_ns() - before))
 }
 
-fn measure(mut task: Task, bases: Bases, executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
-    let (order, base) = (&task.order.clone(), bases.base());
+fn measure(task: &Task, bases: Bases, executor: &tokio::runtime::Runtime) -> io::Result<StepReport> {
+    let (order, base) = (&task.order, bases.base());
     let function = Arc::new(Function::from_source(order.spec.clone()));
     let failed = |failure: Failure| match asked_in_vain() {
         // A module that fetches while it is evaluated starts where there is a network, or fails there.
@@ -128,23 +128,23 @@ fn measure(mut task: Task, bases: Bases, executor: &tokio::runtime::Runtime) -> 
     let caches = isolate.code_caches();
     let uses_web = isolate.uses_web();
     drop(isolate);
-    write_artifact(&task, &caches, None)?;
+    write_artifact(task, &caches, None)?;
     let artifact = Artifact::open(Path::new(&order.out), &base_name(order), &order.spec.artifact)
         .map_err(|unfit| io::Error::other(unfit.to_string()))?;
     let cached = Arc::new(Function::with_artifact(order.spec.clone(), artifact));
     let source_us = first_answer_us(base, &function, executor, order);
-    let mut pooled_us = first_answer_us(base, &cached, executor, order);
+    let (mut pooled_us, mut platform) = (first_answer_us(base, &cached, executor, order), Platform::Bare);
     if uses_web {
         let web_us = first_answer_us(bases.of(Platform::Web), &cached, executor, order);
         if web_us + WORTH_US < pooled_us {
-            (pooled_us, task.platform) = (web_us, Platform::Web);
+            (pooled_us, platform) = (web_us, Platform::Web);
         }
     }
     let (lengths, bytes) = flatten(order, &caches);
     std::fs::write(beside(&order.out, "caches"), bytes)?;
     let agree = answers[0] == answers[1];
     drop(anchor);
-    let (answers, platform) = (answers.remove(0), task.platform);
+    let answers = answers.remove(0);
     Ok(StepReport::Measured { answers, agree, source_us, pooled_us, caches: lengths, inventory, platform })
 }
 
