@@ -242,9 +242,11 @@ impl Cell {
             Origin::Spare(platform) => {
                 let isolate = Isolate::new(self.bases.of(platform), heap_bytes, sink());
                 self.watched.add(isolate.control());
+                // Before it waits: who needs it needs it at once.
+                set_urgency(Urgency::Serving);
                 let assignment = self.offer(entry, platform).recv().ok()?;
-                if !assignment.background {
-                    set_urgency(Urgency::Serving);
+                if assignment.background {
+                    set_urgency(Urgency::Background);
                 }
                 Some((isolate, assignment))
             }
