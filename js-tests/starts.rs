@@ -214,6 +214,19 @@ fn memory_goes_back_to_the_kernel_when_isolates_are_evicted() {
     assert!(after <= before + used / 4, "{} of {} MiB stay", mib(after.saturating_sub(before)), mib(used));
 }
 
+/// The answer is out before the isolate that gave it has come to wait.
+#[test]
+fn what_follows_an_answer_and_an_eviction_is_a_fresh_start() {
+    let mut cell = Cell::start(&quiet());
+    let version = cell.load(&stateful("fresh"), StartKind::Pooled, None);
+    for round in 0..300 {
+        let answer = cell.call(version, "/");
+        assert_eq!(answer.outcome, Outcome::Ok, "{answer:?}");
+        assert_ne!(answer.start, StartKind::Warm, "round {round}");
+        cell.evict(version);
+    }
+}
+
 #[test]
 fn a_storm_of_starts_is_served_a_few_at_a_time_and_every_request_answered() {
     let config = CellConfig { isolates_max: 8, starts_max: 1, ..quiet() };

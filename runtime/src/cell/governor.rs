@@ -154,7 +154,7 @@ pub fn run(cell: &Arc<Cell>) {
             }
             given_back &= !ended;
             let age = Duration::from_millis(cell.config.isolate_idle_ms);
-            versions.iter().for_each(|version| version.evict_idle(now, Some(age)));
+            versions.iter().for_each(|version| version.evict_idle(now, age));
             let stats = statistics(cell);
             if stats != last_stats {
                 if let Ok(json) = serde_json::to_vec(&stats) {

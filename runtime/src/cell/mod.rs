@@ -474,10 +474,9 @@ impl Reader {
     }
 
     fn evict(&self, number: u32) {
-        let now = Instant::now();
         for version in self.cell.versions() {
             if number == 0 || version.number == number {
-                version.evict_idle(now, None);
+                version.evict_all();
             }
         }
     }

@@ -20,7 +20,7 @@ use super::Cell;
 use super::console::Console;
 use super::exchange::Exchange;
 use super::starts::Place;
-use super::version::{Job, Parked, Version};
+use super::version::{Job, Parked, Queue, Version};
 use crate::egress::Codings;
 use crate::handler::Expects;
 use crate::handler::event::EventBody;
@@ -95,6 +95,8 @@ pub struct Resident {
     calls_until_count: u32,
     counted: Instant,
     idle_since: Option<Instant>,
+    /// The queue's, when it began.
+    evictions: u64,
     retiring: bool,
     finished: BytesMut,
     place: Option<Place>,
@@ -155,10 +157,7 @@ impl Resident {
         }
         let room = (self.version.limits().concurrency as usize).saturating_sub(self.holds()).min(BATCH);
         let mut queue = self.version.queue();
-        if let Some(at) = queue.evicted.iter().position(|evicted| *evicted == self.number)
-            && self.holds() == 0
-        {
-            queue.evicted.swap_remove(at);
+        if self.is_evicted(&queue) {
             drop(queue);
             self.version.evictions.fetch_add(1, Ordering::Relaxed);
             self.retire();
@@ -167,6 +166,11 @@ impl Resident {
         let count = room.min(queue.jobs.len());
         batch.extend(queue.jobs.drain(..count));
         None
+    }
+
+    /// Whether it is idle and was told to end then.
+    fn is_evicted(&self, queue: &Queue) -> bool {
+        self.holds() == 0 && (queue.evictions != self.evictions || queue.evicted.contains(&self.number))
     }
 
     /// Jobs that were taken but not begun when the isolate was stopped go back to the queue's head.
@@ -333,7 +337,7 @@ impl Resident {
         let number = self.number;
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != number);
-        if queue.evicted.contains(&number) && self.holds() == 0 {
+        if self.is_evicted(&queue) {
             return Parking::Work;
         }
         // One that came after this turn's look.

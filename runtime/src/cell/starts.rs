@@ -179,7 +179,7 @@ impl Cell {
         });
         let longest = pool::longest_idle(idle);
         if let Some(other) = &longest {
-            other.evict_idle(now, Some(Duration::ZERO));
+            other.evict_idle(now, Duration::ZERO);
         }
         longest.is_some()
     }

@@ -50,6 +50,8 @@ pub struct Queue {
     pub cancelled: Vec<u32>,
     /// Isolates that are to end when they are idle.
     pub evicted: Vec<u64>,
+    /// How often all of them were: an isolate that was there before ends when it is idle.
+    pub evictions: u64,
 }
 
 const READS_WHOLE: u8 = 1;
@@ -167,12 +169,20 @@ impl Version {
         false
     }
 
-    /// Has the isolates that have been idle for `age` end; `None` age: all that are idle.
-    pub fn evict_idle(&self, now: Instant, age: Option<Duration>) {
+    /// Has all isolates end: now, or as soon as they are idle. One that has answered may not have
+    /// come to wait yet.
+    pub fn evict_all(&self) {
         let mut queue = self.queue();
-        let old = |parked: &Parked| {
-            parked.idle_since.is_some_and(|since| age.is_none_or(|age| now.saturating_duration_since(since) >= age))
-        };
+        queue.evictions += 1;
+        let parked = std::mem::take(&mut queue.parked);
+        drop(queue);
+        parked.into_iter().for_each(|parked| parked.waker.wake());
+    }
+
+    /// Has the isolates that have been idle for `age` end.
+    pub fn evict_idle(&self, now: Instant, age: Duration) {
+        let mut queue = self.queue();
+        let old = |parked: &Parked| parked.idle_since.is_some_and(|since| now.saturating_duration_since(since) >= age);
         let (gone, kept): (Vec<_>, Vec<_>) = queue.parked.drain(..).partition(old);
         queue.parked = kept;
         for parked in gone {

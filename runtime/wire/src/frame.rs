@@ -67,7 +67,7 @@ pub enum Frame {
     Pong(u32),
     /// Cell → gateway: [`crate::CellStats`] as JSON.
     Stats(Bytes),
-    /// Gateway → cell: drop idle isolates of the version now (0: of every version).
+    /// Gateway → cell: drop the isolates of the version (0: of every version), now or as soon as they are idle.
     Evict { version: u32 },
     /// Either way: about a request that a function makes; ids are the cell's own.
     Fetch { id: u32, frame: FetchFrame },

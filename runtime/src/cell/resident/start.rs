@@ -86,6 +86,7 @@ pub fn run(
         cell.outbox.flush();
         return;
     }
+    let evictions = queue.evictions;
     drop(queue);
     cell.outbox.flush();
     isolate.exceeds_memory();
@@ -108,6 +109,7 @@ pub fn run(
         calls_until_count: 1,
         counted: Instant::now(),
         idle_since: Some(Instant::now()),
+        evictions,
         retiring: false,
         finished: BytesMut::new(),
         place,
