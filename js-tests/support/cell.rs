@@ -51,6 +51,8 @@ pub struct Cell {
     decoder: Decoder,
     numbers: u32,
     responses: HashMap<u32, ResponseFrame>,
+    /// Whose answers came, in their order.
+    pub answered: Vec<u32>,
     unfit: Vec<(u32, String)>,
     stats: CellStats,
     pong: u32,
@@ -84,6 +86,7 @@ impl Cell {
             decoder: Decoder::default(),
             numbers: 0,
             responses: HashMap::new(),
+            answered: Vec::new(),
             unfit: Vec::new(),
             stats: CellStats::default(),
             pong: 0,
@@ -104,7 +107,10 @@ impl Cell {
         loop {
             if let Some(frame) = self.decoder.next_frame().unwrap() {
                 match &frame {
-                    Frame::Response { id, response } => drop(self.responses.insert(*id, response.clone())),
+                    Frame::Response { id, response } => {
+                        self.answered.push(*id);
+                        self.responses.insert(*id, response.clone());
+                    }
                     Frame::Unfit { version, why } => self.unfit.push((*version, why.clone())),
                     Frame::Stats(json) => self.stats = serde_json::from_slice(json).unwrap(),
                     Frame::Pong(number) => self.pong = *number,

@@ -131,6 +131,7 @@ pub fn run(cell: &Arc<Cell>) {
         }
         let versions = cell.versions();
         versions.iter().for_each(|version| cell.consider(version));
+        cell.start_waiting();
         cell.refill_spares();
         let busy = cell.in_flight() > 0 || !running.is_empty();
         if busy {

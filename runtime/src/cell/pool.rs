@@ -164,6 +164,14 @@ impl<T> Turns<T> {
         }
     }
 
+    /// Gives one back that was popped: it is the next again.
+    pub fn push_front(&mut self, owner: &str, thing: T) {
+        let known = self.0.iter().position(|(known, _)| known == owner).and_then(|at| self.0.remove(at));
+        let mut things = known.map_or_else(VecDeque::new, |(_, things)| things);
+        things.push_front(thing);
+        self.0.push_front((owner.to_owned(), things));
+    }
+
     /// Whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
         let (owner, mut things) = self.0.pop_front()?;
@@ -261,6 +269,22 @@ mod tests {
         let order: Vec<i32> = std::iter::from_fn(|| turns.pop()).collect();
         assert_eq!(order, [0, 100, 200, 1, 101, 2, 3]);
         assert_eq!((turns.len(), turns.pop()), (0, None));
+    }
+
+    #[test]
+    fn one_given_back_is_the_next_again() {
+        let mut turns = Turns::default();
+        for (owner, number) in [("storm", 0), ("storm", 1), ("calm", 100)] {
+            turns.push(owner, number);
+        }
+        for _ in 0..3 {
+            assert_eq!(turns.pop(), Some(0));
+            turns.push_front("storm", 0);
+        }
+        let order: Vec<i32> = std::iter::from_fn(|| turns.pop()).collect();
+        assert_eq!(order, [0, 100, 1]);
+        turns.push_front("calm", 100);
+        assert_eq!((turns.pop(), turns.pop()), (Some(100), None));
     }
 
     #[test]

@@ -96,6 +96,8 @@ impl Drop for Entry {
         if let Some(platform) = self.making {
             books.making[platform] -= 1;
         }
+        drop(books);
+        self.cell.start_waiting();
     }
 }
 

@@ -71,8 +71,10 @@ impl Cell {
         self.start_waiting();
     }
 
-    /// Begins starts while there are places.
+    /// Begins starts while there are places and room for an isolate; called again when there is
+    /// more of either.
     pub fn start_waiting(self: &Arc<Self>) {
+        let mut tried = false;
         loop {
             let mut books = self.books.open();
             if books.starting >= self.config.starts_max.max(1) {
@@ -85,38 +87,41 @@ impl Cell {
             }
             let now = Instant::now();
             let background = pool::is_storm(books.waiting.len(), books.recent.current(now));
-            books.recent.add(now);
             let plan = start.version.plan();
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
             // A spare that does not fit gives up its room where there is no other.
             let full = books.alive >= self.config.isolates_max;
             let platform = start.version.platform();
-            if fits_spare {
-                books.wanted[platform].add(now);
-                books.last_wanted = platform;
-            }
             let spare = if fits_spare || full { books.ready.take(platform) } else { None };
             let seat = match spare.filter(|_| fits_spare) {
                 Some(spare) => Seat::Spare(spare),
-                None if full || self.is_tight(books.alive) => {
+                None if full || (!tried && self.is_tight(books.alive)) => {
+                    // Back in its turn before anybody else looks.
+                    let version = start.version.clone();
+                    books.waiting.push_front(&version.function.spec.tenant, start);
                     drop(books);
-                    // Without anything to drop, a start is tried all the same: it may need little.
-                    if self.make_room(&start.version) || full {
-                        start.take_back();
-                        continue;
+                    if self.make_room(&version) || full {
+                        return;
                     }
-                    books = self.books.open();
-                    Seat::New(if plan == StartKind::Snapshot { plan } else { StartKind::Source })
+                    // Without anything to drop, a start is tried all the same: it may need little.
+                    tried = true;
+                    continue;
                 }
                 None if plan == StartKind::Snapshot => Seat::New(StartKind::Snapshot),
                 None => Seat::New(StartKind::Source),
             };
+            books.recent.add(now);
+            if fits_spare {
+                books.wanted[platform].add(now);
+                books.last_wanted = platform;
+            }
             books.starting += 1;
             if matches!(seat, Seat::New(_)) {
                 books.alive += 1;
                 self.fit_memory(&books);
             }
             drop(books);
+            tried = false;
             self.seat(start, seat, background);
         }
     }
@@ -156,7 +161,7 @@ impl Cell {
     }
 
     /// No isolate should be made now: drops the longest idle of another version, unless some are on
-    /// their way out. `false` when there is nothing to drop, and nothing to come of what was. The governor tries again at its next look.
+    /// their way out. `false` when there is nothing to drop, and nothing to come of what was.
     fn make_room(&self, version: &Arc<Version>) -> bool {
         let leaving = self.versions().iter().any(|version| !version.queue().evicted.is_empty());
         let kept_back = self.kept_back.load(Ordering::Acquire);
