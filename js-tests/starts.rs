@@ -120,6 +120,23 @@ fn an_artifact_that_is_no_good_is_reported_and_the_function_starts_without() {
     }
 }
 
+/// What no check of the file finds, and V8 does not survive.
+#[test]
+fn a_cell_that_dies_of_a_snapshot_leaves_its_name() {
+    let built = Order::new(stateful("x")).build();
+    let mut bytes = std::fs::read(&built.path).unwrap();
+    let (at, end) = (built.snapshot_at(), bytes.len());
+    bytes[at + (end - at) / 2..].fill(0xff);
+    let mut cell = Cell::start(&quiet());
+    let fine = cell.load(&stateful("live"), StartKind::Snapshot, Some(built.file()));
+    assert_eq!(cell.call(fine, "/a").start, StartKind::Snapshot);
+    let fatal = cell.load(&stateful("live"), StartKind::Snapshot, Some(cell::memory_file(&bytes)));
+    cell.invoke(fatal, "/a");
+    cell.dies();
+    let board = isle_wire::Board::new(cell.board.try_clone().unwrap()).unwrap();
+    assert_eq!(board.restoring(), [fatal]);
+}
+
 #[test]
 fn a_code_cache_that_v8_refuses_is_noticed() {
     let built = Order::new(stateful("x")).build();

@@ -125,6 +125,21 @@ impl Cell {
         }
     }
 
+    /// Waits until it has ended by itself.
+    pub fn dies(&mut self) {
+        let mut bytes = [0; 4_096];
+        // Nothing to read or a reset: it is gone. A timeout: it is not.
+        loop {
+            match self.socket.read(&mut bytes) {
+                Ok(0) => break,
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => panic!("the cell lives"),
+                Err(_) => break,
+                Ok(_) => {}
+            }
+        }
+        self.child.wait().unwrap();
+    }
+
     fn number(&mut self) -> u32 {
         self.numbers += 1;
         self.numbers

@@ -109,6 +109,11 @@ impl FakeCell {
         self.board.write_all_at(&id.to_le_bytes(), u64::from(id & 0xfff) * 4).unwrap();
     }
 
+    /// Notes that the version's snapshot is being restored.
+    pub fn restore(&self, version: u32) {
+        self.board.write_all_at(&version.to_le_bytes(), u64::from(isle_wire::BOARD_SLOTS_MAX) * 4).unwrap();
+    }
+
     pub fn answer(&mut self, id: u32, body: &[u8]) {
         self.send(&Frame::Response { id, response: ok(body) });
     }

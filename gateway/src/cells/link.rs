@@ -340,6 +340,13 @@ impl Link {
         lock(&self.slots)
     }
 
+    /// The cell is dead: the snapshots that it was restoring may be why.
+    pub(super) fn blame_snapshots(&self) {
+        for function in self.board.restoring().into_iter().filter_map(|version| self.function(version)) {
+            self.artifacts.unfit(&function, "the cell died while it was restored");
+        }
+    }
+
     pub(super) fn board(&self) -> &Board {
         &self.board
     }

@@ -63,6 +63,32 @@ fn reads_artifacts(mut cell: FakeCell) {
     }
 }
 
+#[tokio::test]
+async fn a_snapshot_that_was_being_restored_when_its_cell_died_is_given_up() {
+    let artifacts = slow();
+    artifacts.gate.add_permits(10);
+    let (cells, _) = cells_with(settings(), artifacts.clone(), |mut cell| {
+        cell.ready();
+        while let Some((id, invoke)) = cell.next_invoke() {
+            match &invoke.head.path[..] {
+                b"/restore" => return cell.restore(invoke.version),
+                b"/die" => return,
+                _ => cell.answer(id, b"fine"),
+            }
+        }
+    });
+    for (path, blamed) in [("/die", 0), ("/restore", 1)] {
+        let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
+        let innocent = crate::stage::function(spec("acme", "blog", "other"));
+        begun(&cell, &innocent, "/").await.response().await.unwrap();
+        begun(&cell, &function, path).await.response().await.unwrap_err();
+        // Before anybody learns of the death, so that who tries again starts without.
+        let unfit = lock(&artifacts.unfit).clone();
+        assert_eq!(unfit.len(), blamed, "{path}: {unfit:?}");
+        assert!(unfit.iter().all(|unfit| unfit == "main: the cell died while it was restored"), "{unfit:?}");
+    }
+}
+
 fn slow() -> Arc<Slow> {
     Arc::new(Slow { gate: Semaphore::new(0), asked: AtomicU64::new(0), unfit: Mutex::default() })
 }

@@ -6,7 +6,9 @@
 //!
 //! The order at the end matters. First nothing new enters (the next request gets another cell).
 //! Then the process is killed and reaped, so that the board stands still. Then what it had already
-//! answered is read. Only then are the waiters told, and each asks the board whether it was begun.
+//! answered is read. Then the snapshots that were just being restored are given up, so that whoever
+//! tries again starts without. Only then are the waiters told, and each asks the board whether it was
+//! begun.
 
 use super::group::Group;
 use super::link::{Link, ReadEnd, Started};
@@ -169,6 +171,9 @@ impl Watch {
         let exit = self.process.wait().await;
         if read_end.is_none() {
             read_end = timeout(DRAIN, &mut self.reader).await.ok();
+        }
+        if cause != Cause::Retired {
+            self.cell.link.blame_snapshots();
         }
         self.cell.link.lose_all();
         self.reader.abort();

@@ -224,7 +224,10 @@ impl Cell {
         let sink = || Box::new(Sink(console.clone()));
         match origin {
             Origin::Wanted(assignment) if assignment.kind == StartKind::Snapshot => {
-                match Isolate::restore(self.bases.base(), &assignment.version.function, sink()) {
+                let noted = self.begun.restoring(assignment.version.number);
+                let restored = Isolate::restore(self.bases.base(), &assignment.version.function, sink());
+                drop(noted);
+                match restored {
                     Ok(isolate) => {
                         self.watched.add(isolate.control());
                         Some((isolate, assignment))

@@ -91,10 +91,55 @@ impl Begun {
 
     /// Notes that the invocation is about to enter its handler.
     pub fn mark(&self, invocation: u32) {
-        let slot = (invocation & (isle_wire::BOARD_SLOTS_MAX - 1)) as usize;
-        // SAFETY: `slot` is below BOARD_SLOTS_MAX, so the four bytes lie in the mapping, aligned
-        // since a mapping starts on a page; they are only ever accessed as this atomic.
-        let cell = unsafe { &*(self.mapping.start.as_ptr() as *const AtomicU32).add(slot) };
-        cell.store(invocation.to_le(), Ordering::Release);
+        self.place(invocation & (isle_wire::BOARD_SLOTS_MAX - 1)).store(invocation.to_le(), Ordering::Release);
+    }
+
+    /// Notes that the version's snapshot is being restored, until what it returns is dropped. `None`
+    /// where there is no room to note it.
+    pub fn restoring(&self, version: u32) -> Option<Restoring<'_>> {
+        let places = isle_wire::BOARD_SLOTS_MAX..isle_wire::BOARD_SLOTS_MAX + isle_wire::RESTORES_MAX;
+        let free = |place: &&AtomicU32| {
+            place.compare_exchange(0, version.to_le(), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        places.map(|place| self.place(place)).find(free).map(Restoring)
+    }
+
+    fn place(&self, index: u32) -> &AtomicU32 {
+        assert!(u64::from(index) * 4 < isle_wire::Board::BYTES, "beside the board");
+        // SAFETY: the four bytes lie in the mapping, as was just asserted, aligned since a mapping
+        // starts on a page; they are only ever accessed as this atomic.
+        unsafe { &*(self.mapping.start.as_ptr() as *const AtomicU32).add(index as usize) }
+    }
+}
+
+/// A version is being restored.
+pub struct Restoring<'a>(&'a AtomicU32);
+
+impl Drop for Restoring<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use isle_wire::{Board, RESTORES_MAX};
+
+    #[test]
+    fn the_board_knows_what_is_being_restored_and_no_longer() {
+        let file = tempfile::tempfile().unwrap();
+        let board = Board::new(file.try_clone().unwrap()).unwrap();
+        let begun = Begun::new(&file).unwrap();
+        begun.mark(0x1fff);
+        assert!(board.begun(0x1fff));
+        let (first, second) = (begun.restoring(7), begun.restoring(8));
+        assert_eq!(board.restoring(), [7, 8]);
+        drop(first);
+        assert_eq!(board.restoring(), [8]);
+        let more: Vec<_> = (0..RESTORES_MAX + 3).map(|n| begun.restoring(100 + n)).collect();
+        assert_eq!(more.iter().filter(|noted| noted.is_some()).count() as u32, RESTORES_MAX - 1);
+        drop((second, more));
+        assert_eq!(board.restoring(), [0u32; 0]);
     }
 }
