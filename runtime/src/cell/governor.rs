@@ -129,8 +129,7 @@ pub fn run(cell: &Arc<Cell>) {
             running.iter().for_each(|control| control.stop_for_memory());
             last_stop = Some(now);
         }
-        let versions = cell.versions();
-        versions.iter().for_each(|version| cell.consider(version));
+        cell.waiting_versions().iter().for_each(|version| cell.consider(version));
         cell.start_waiting();
         cell.refill_spares();
         let busy = cell.in_flight() > 0 || !running.is_empty();
@@ -155,7 +154,7 @@ pub fn run(cell: &Arc<Cell>) {
             }
             given_back &= !ended;
             let age = Duration::from_millis(cell.config.isolate_idle_ms);
-            versions.iter().for_each(|version| version.evict_idle(now, age));
+            cell.versions().iter().for_each(|version| version.evict_idle(now, age));
             let stats = statistics(cell);
             if stats != last_stats {
                 if let Ok(json) = serde_json::to_vec(&stats) {

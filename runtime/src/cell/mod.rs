@@ -226,6 +226,12 @@ impl Cell {
         self.versions.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// Those of them that have requests waiting for an isolate.
+    pub fn waiting_versions(&self) -> Vec<Arc<Version>> {
+        let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
+        versions.values().filter(|version| !version.queue().jobs.is_empty()).cloned().collect()
+    }
+
     fn version(&self, number: u32) -> Option<Arc<Version>> {
         self.versions.read().unwrap_or_else(PoisonError::into_inner).get(&number).cloned()
     }

@@ -25,6 +25,7 @@ pub mod guard;
 mod map;
 mod modules;
 pub mod platform;
+mod processors;
 mod receive;
 mod rejections;
 mod sources;

@@ -1,9 +1,8 @@
 //! V8's process-wide state: flags and platform, the same in every process that makes or restores
 //! a snapshot.
 
+use super::processors;
 use deno_core::JsRuntime;
-use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
-use nix::unistd::Pid;
 use std::sync::{Once, OnceLock};
 
 /// The flags of every process that runs V8. They are part of the key of every blob.
@@ -82,35 +81,7 @@ pub fn set_urgency(urgency: Urgency) {
     // Between these two policies anybody may change. Where a sandbox knows no such call, everything
     // is worth the same.
     let _ = schedule(policy, nice);
-    if let Some(processors) = processors() {
-        let set = if urgency == Urgency::Background { &processors.background } else { &processors.all };
-        let _ = sched_setaffinity(Pid::from_raw(0), set);
-    }
-}
-
-/// Where threads may run.
-struct Processors {
-    all: CpuSet,
-    background: CpuSet,
-}
-
-/// The process's processors, and the half of them that background work keeps to, whosever it is:
-/// who serves finds the others free of it. The scheduler's weights alone do not see to that. A
-/// thread that just ran has had its share for some microseconds, and if it wakes during those, who
-/// is in the background stays on its processor until the next tick, up to 4 ms later. `None`
-/// where there is a single one, or too many to name.
-fn processors() -> Option<&'static Processors> {
-    static PROCESSORS: OnceLock<Option<Processors>> = OnceLock::new();
-    let look = || {
-        let all = sched_getaffinity(Pid::from_raw(0)).ok()?;
-        let numbers: Vec<usize> = (0..CpuSet::count()).filter(|&number| all.is_set(number) == Ok(true)).collect();
-        let mut background = CpuSet::new();
-        for &number in &numbers[numbers.len().div_ceil(2)..] {
-            background.set(number).ok()?;
-        }
-        (numbers.len() > 1).then_some(Processors { all, background })
-    };
-    PROCESSORS.get_or_init(look).as_ref()
+    processors::keep_to(urgency == Urgency::Background);
 }
 
 /// sched_setattr(2) for the calling thread.
@@ -167,21 +138,14 @@ mod tests {
     #[test]
     fn a_thread_goes_to_the_background_and_comes_back() {
         let (nice, policy) = (own_niceness(), |attributes: nix::libc::sched_attr| attributes.sched_policy as i32);
-        let places = || {
-            let set = sched_getaffinity(Pid::from_raw(0)).unwrap();
-            (0..CpuSet::count()).filter(|&number| set.is_set(number) == Ok(true)).collect::<Vec<_>>()
-        };
-        let all = places();
         for _ in 0..2 {
             set_urgency(Urgency::Background);
-            assert_eq!(places(), if all.len() > 1 { &all[all.len().div_ceil(2)..] } else { &all }, "of {all:?}");
             let background = attributes();
             assert!(background.sched_nice == nice || background.sched_nice == (nice + NICE).min(NICEST));
             assert_eq!(policy(background), nix::libc::SCHED_BATCH);
             set_urgency(Urgency::Serving);
             let serving = attributes();
             assert_eq!((serving.sched_nice, policy(serving)), (nice, nix::libc::SCHED_OTHER));
-            assert_eq!(places(), all);
         }
     }
 }
