@@ -88,13 +88,13 @@ pub fn spares_wanted(peaks: &ByPlatform<u32>, last: Platform, least: u32, most: 
     ByPlatform::new(|platform| if platform == last { of_last } else { peaks[platform].min(most - of_last) })
 }
 
-/// Starts that wait or began in this second from which on they are a storm: whoever serves goes
-/// before them.
-const STORM: u32 = 4;
+/// Starts that wait from which on they are a storm: whoever serves goes before them.
+const STORM: usize = 4;
 
-/// Whether starts should leave the processor to others.
-pub fn is_storm(waiting: usize, begun_this_second: u32) -> bool {
-    waiting >= STORM as usize || begun_this_second > STORM
+/// Whether starts should leave the processor to others. Those that follow each other, however
+/// quickly, are each what somebody waits for.
+pub fn is_storm(waiting: usize) -> bool {
+    waiting >= STORM
 }
 
 /// Seconds that count as lately.
@@ -129,12 +129,6 @@ impl Recent {
     pub fn add(&mut self, now: Instant) {
         self.advance(now);
         self.counts[self.second as usize % LATELY] += 1;
-    }
-
-    /// In this second.
-    pub fn current(&mut self, now: Instant) -> u32 {
-        self.advance(now);
-        self.counts[self.second as usize % LATELY]
     }
 
     /// In the second that had most.
@@ -231,8 +225,8 @@ mod tests {
         for ms in [100, 200, 300, 1_100] {
             recent.add(at(ms));
         }
-        assert_eq!((recent.current(at(1_200)), recent.peak(at(1_200))), (1, 3));
-        assert_eq!((recent.current(at(9_900)), recent.peak(at(9_900))), (0, 3));
+        assert_eq!(recent.peak(at(1_200)), 3);
+        assert_eq!(recent.peak(at(9_900)), 3);
         assert_eq!(recent.peak(at(10_500)), 1, "the second of three is forgotten");
         assert_eq!(recent.peak(at(60_000)), 0);
         recent.add(at(59_000)); // an observer who was late

@@ -34,9 +34,7 @@ pub struct Isolates {
     pub starting: u32,
     /// Starts that wait for one.
     pub waiting: Turns<Start>,
-    /// Starts of the last seconds.
-    pub recent: Recent,
-    /// Of those, the ones that a spare was good for.
+    /// Starts of the last seconds that a spare was good for.
     pub wanted: ByPlatform<Recent>,
     /// What the last of them was to begin with.
     pub last_wanted: Platform,
@@ -57,7 +55,6 @@ impl Default for Books {
             last_number: 0,
             starting: 0,
             waiting: Turns::default(),
-            recent: Recent::new(Instant::now()),
             wanted: ByPlatform::new(|_| Recent::new(Instant::now())),
             last_wanted: Platform::Web,
             ended: 0,

@@ -86,7 +86,7 @@ impl Cell {
                 continue;
             }
             let now = Instant::now();
-            let background = pool::is_storm(books.waiting.len(), books.recent.current(now));
+            let background = pool::is_storm(books.waiting.len());
             let plan = start.version.plan();
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
             // A spare that does not fit gives up its room where there is no other.
@@ -110,7 +110,6 @@ impl Cell {
                 None if plan == StartKind::Snapshot => Seat::New(StartKind::Snapshot),
                 None => Seat::New(StartKind::Source),
             };
-            books.recent.add(now);
             if fits_spare {
                 books.wanted[platform].add(now);
                 books.last_wanted = platform;
