@@ -480,9 +480,10 @@ impl Reader {
     }
 
     fn evict(&self, number: u32) {
+        let now = Instant::now();
         for version in self.cell.versions() {
             if number == 0 || version.number == number {
-                version.evict_all();
+                version.evict_all(now);
             }
         }
     }

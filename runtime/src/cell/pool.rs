@@ -161,9 +161,9 @@ impl<T> Turns<T> {
     /// Gives one back that was popped: it is the next again.
     pub fn push_front(&mut self, owner: &str, thing: T) {
         let known = self.0.iter().position(|(known, _)| known == owner).and_then(|at| self.0.remove(at));
-        let mut things = known.map_or_else(VecDeque::new, |(_, things)| things);
+        let (owner, mut things) = known.unwrap_or_else(|| (owner.to_owned(), VecDeque::new()));
         things.push_front(thing);
-        self.0.push_front((owner.to_owned(), things));
+        self.0.push_front((owner, things));
     }
 
     /// Whose turn it is.

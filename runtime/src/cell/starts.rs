@@ -85,7 +85,6 @@ impl Cell {
                 start.take_back();
                 continue;
             }
-            let now = Instant::now();
             let background = pool::is_storm(books.waiting.len());
             let plan = start.version.plan();
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
@@ -111,7 +110,7 @@ impl Cell {
                 None => Seat::New(StartKind::Source),
             };
             if fits_spare {
-                books.wanted[platform].add(now);
+                books.wanted[platform].add(Instant::now());
                 books.last_wanted = platform;
             }
             books.starting += 1;

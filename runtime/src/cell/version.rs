@@ -171,12 +171,9 @@ impl Version {
 
     /// Has all isolates end: now, or as soon as they are idle. One that has answered may not have
     /// come to wait yet.
-    pub fn evict_all(&self) {
-        let mut queue = self.queue();
-        queue.evictions += 1;
-        let parked = std::mem::take(&mut queue.parked);
-        drop(queue);
-        parked.into_iter().for_each(|parked| parked.waker.wake());
+    pub fn evict_all(&self, now: Instant) {
+        self.queue().evictions += 1;
+        self.evict_idle(now, Duration::ZERO);
     }
 
     /// Has the isolates that have been idle for `age` end.
