@@ -75,6 +75,15 @@ pub(super) enum NoSlot {
     Closed,
 }
 
+/// What a response led to.
+#[derive(Debug)]
+pub(super) enum Answered {
+    /// Whoever waits for it is to be woken.
+    Waited(Option<Waker>),
+    /// Nobody waits for it any more, and the cell must be told that nobody takes its body either.
+    Unwanted,
+}
+
 /// What there is of a response body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -187,9 +196,9 @@ impl Slots {
         self.get(id).map(|slot| &slot.request_id)
     }
 
-    /// The cell's response. Returns whom to wake. One to nobody is ignored: it was answered before.
-    pub fn answer(&mut self, id: u32, response: ResponseFrame) -> Option<Waker> {
-        let slot = self.get(id)?;
+    /// The cell's response. One to nobody is ignored: it was answered before.
+    pub fn answer(&mut self, id: u32, response: ResponseFrame) -> Answered {
+        let Some(slot) = self.get(id) else { return Answered::Waited(None) };
         match slot.phase {
             Phase::Waiting | Phase::Overdue => {
                 slot.streamed = response.streamed;
@@ -200,13 +209,14 @@ impl Slots {
                 {
                     waker.wake();
                 }
-                slot.waker.take()
+                Answered::Waited(slot.waker.take())
             }
             Phase::Abandoned => {
                 self.free(id);
-                None
+                // It was told that nobody waits, but perhaps before it had a body to give up.
+                if response.body_follows { Answered::Unwanted } else { Answered::Waited(None) }
             }
-            Phase::Free | Phase::Answered(_) | Phase::Streaming | Phase::Lost => None,
+            Phase::Free | Phase::Answered(_) | Phase::Streaming | Phase::Lost => Answered::Waited(None),
         }
     }
 

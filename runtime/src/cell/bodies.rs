@@ -277,11 +277,18 @@ impl Outgoing {
         self.streams.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts sending what follows the response's own frame.
-    pub fn start(&self, id: u32, rest: Bytes, outbox: &Outbox) {
-        let mut stream = Stream::new(rest, 0);
-        if !push(&mut stream, id, outbox) {
-            self.streams().insert(id, stream);
+    /// Keeps what follows the response's own frame until [`Outgoing::go`]. To be called before that
+    /// frame is anybody's to flush: the gateway may credit or cancel as soon as it has seen it, and
+    /// a body that is not known by then would never hear of it.
+    pub fn keep(&self, id: u32, rest: Bytes) {
+        self.streams().insert(id, Stream::new(rest, 0));
+    }
+
+    /// The response's own frame is on its way: its body may follow, if anybody still wants it.
+    pub fn go(&self, id: u32, outbox: &Outbox) {
+        let mut streams = self.streams();
+        if streams.get_mut(&id).is_some_and(|stream| push(stream, id, outbox)) {
+            streams.remove(&id);
         }
     }
 

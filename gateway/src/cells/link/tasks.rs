@@ -2,7 +2,7 @@
 
 use super::{Link, OUT_BYTES_HIGH, lock};
 use crate::artifacts::SealedFile;
-use crate::cells::slots::Breach;
+use crate::cells::slots::{Answered, Breach};
 use bytes::BytesMut;
 use isle_wire::{Decoder, Frame, WireError};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -67,8 +67,11 @@ impl Link {
     fn take(&self, frame: Frame) -> Result<(), Breach> {
         match frame {
             Frame::Response { id, response } => {
-                let waker = lock(&self.slots).answer(id, response);
-                waker.into_iter().for_each(std::task::Waker::wake);
+                let answered = lock(&self.slots).answer(id, response);
+                match answered {
+                    Answered::Waited(waker) => waker.into_iter().for_each(std::task::Waker::wake),
+                    Answered::Unwanted => self.send(&Frame::Cancel { id }),
+                }
             }
             Frame::Body { id, last, data } => {
                 let waker = lock(&self.slots).body(id, last, &data)?;

@@ -54,7 +54,20 @@ fn an_abandoned_slot_is_free_only_when_the_cell_has_answered() {
     assert!(slots.release(id), "the cell must be told");
     assert!(!slots.release(id));
     assert_eq!(slots.used(), 1);
-    assert!(slots.answer(id, response()).is_none());
+    assert!(matches!(slots.answer(id, response()), Answered::Waited(None)));
+    assert_eq!(slots.used(), 0);
+}
+
+#[test]
+fn a_body_that_nobody_takes_is_given_up_again_when_its_response_comes() {
+    let mut slots = Slots::default();
+    let (left, late) = (insert(&mut slots), insert(&mut slots));
+    slots.release(left);
+    let with_body = || ResponseFrame { body_follows: true, ..response() };
+    assert!(matches!(slots.answer(left, with_body()), Answered::Unwanted));
+    slots.expire(100, 50);
+    let _ = slots.poll_response(late, Waker::noop());
+    assert!(matches!(slots.answer(late, with_body()), Answered::Unwanted));
     assert_eq!(slots.used(), 0);
 }
 

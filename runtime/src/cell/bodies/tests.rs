@@ -3,7 +3,9 @@ use crate::function::Function;
 use isle_wire::{Decoder, FunctionSpec, Invoke};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Wake;
+use std::time::Duration;
 
 fn collecting(limit: usize, announced: Option<&'static str>) -> Collecting {
     let mut invoke = Invoke { body_follows: true, ..Invoke::default() };
@@ -153,7 +155,8 @@ fn a_response_body_never_runs_ahead_of_its_credit() {
     });
     let outbox = Outbox::new(ours);
     let outgoing = Outgoing::default();
-    outgoing.start(9, Bytes::from(vec![1u8; WINDOW_BYTES + 10]), &outbox);
+    outgoing.keep(9, Bytes::from(vec![1u8; WINDOW_BYTES + 10]));
+    outgoing.go(9, &outbox);
     outgoing.credit(9, 4, &outbox);
     outgoing.credit(9, 100, &outbox);
     assert!(outgoing.streams().is_empty());
@@ -162,4 +165,82 @@ fn a_response_body_never_runs_ahead_of_its_credit() {
     let sizes = reader.join().unwrap();
     assert_eq!(sizes.iter().map(|(size, _)| size).sum::<usize>(), WINDOW_BYTES + 10);
     assert_eq!(sizes[4..], [(4, false), (6, true)]);
+}
+
+/// Bytes of the body pieces that are in the outbox, and the numbers of those that were the last.
+fn written(outbox: Outbox, theirs: &mut UnixStream) -> (usize, usize) {
+    outbox.flush();
+    drop(outbox);
+    let mut decoder = Decoder::default();
+    let mut all = Vec::new();
+    theirs.read_to_end(&mut all).unwrap();
+    decoder.buffer.extend_from_slice(&all);
+    let (mut bytes, mut ends) = (0, 0);
+    while let Some(Frame::Body { last, data, .. }) = decoder.next_frame().unwrap() {
+        (bytes, ends) = (bytes + data.len(), ends + usize::from(last));
+    }
+    (bytes, ends)
+}
+
+#[test]
+fn credit_that_comes_before_the_body_goes_counts() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (outbox, outgoing) = (Outbox::new(ours), Outgoing::default());
+    const BODY: usize = 3 * 1_024;
+    // Another thread flushed the head, and the gateway has read that already.
+    outgoing.keep(9, vec![1; BODY].into());
+    outgoing.credit(9, 1_024, &outbox);
+    outgoing.go(9, &outbox);
+    assert!(outgoing.streams().is_empty());
+    assert_eq!(written(outbox, &mut theirs), (BODY, 1));
+}
+
+#[test]
+fn a_body_that_nobody_wants_before_it_goes_is_not_kept() {
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    let (outbox, outgoing) = (Outbox::new(ours), Outgoing::default());
+    outgoing.keep(9, vec![1; 2 * WINDOW_BYTES].into());
+    outgoing.close(9);
+    outgoing.go(9, &outbox);
+    assert!(outgoing.streams().is_empty());
+    assert_eq!(written(outbox, &mut theirs), (0, 0));
+}
+
+/// A gateway that credits at once what it reads, and a thread of the cell that flushes at any time.
+#[test]
+fn a_body_goes_on_however_soon_it_is_credited() {
+    const BODIES: u32 = 500;
+    let (ours, mut theirs) = UnixStream::pair().unwrap();
+    theirs.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let (outbox, outgoing, over) = (Outbox::new(ours), Outgoing::default(), AtomicBool::new(false));
+    let (ended, end) = std::sync::mpsc::sync_channel(0);
+    let stalled = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let (ended, mut decoder, mut chunk) = (ended, Decoder::default(), vec![0; 1 << 20]);
+            // A body that stands still ends this with the time limit, and the sender is told.
+            while let Ok(count) = theirs.read(&mut chunk) {
+                decoder.buffer.extend_from_slice(&chunk[..count]);
+                while let Some(Frame::Body { id, last, data }) = decoder.next_frame().unwrap() {
+                    outgoing.credit(id, data.len(), &outbox);
+                    if last && (ended.send(id).is_err() || id == BODIES) {
+                        return;
+                    }
+                }
+            }
+        });
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                outbox.flush();
+            }
+        });
+        let stalled = (1..=BODIES).find(|&id| {
+            outgoing.keep(id, vec![0; 2 * WINDOW_BYTES].into());
+            outgoing.go(id, &outbox);
+            end.recv() != Ok(id)
+        });
+        over.store(true, Ordering::Relaxed);
+        stalled
+    });
+    assert_eq!(stalled, None, "the body that stood still");
+    assert!(outgoing.streams().is_empty());
 }

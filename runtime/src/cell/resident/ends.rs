@@ -180,8 +180,9 @@ impl Resident {
                 };
                 Frame::encode_response(id, &response, out);
                 if !rest.is_empty() {
+                    self.cell.outgoing.keep(id, rest);
                     self.flush();
-                    self.cell.outgoing.start(id, rest, &self.cell.outbox);
+                    self.cell.outgoing.go(id, &self.cell.outbox);
                 }
             }
             Err(failure) => {
