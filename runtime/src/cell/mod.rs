@@ -111,7 +111,7 @@ fn live() -> io::Result<()> {
     set_development(config.dev);
     confine(&config)?;
     // V8's own threads inherit it: compiling and collecting beside what serves can wait.
-    set_urgency(Urgency::Background);
+    set_urgency(Urgency::Helping);
     platform::init();
     set_urgency(Urgency::Serving);
     let outbox = Arc::new(Outbox::new(socket.try_clone()?));

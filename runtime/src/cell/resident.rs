@@ -99,8 +99,9 @@ pub struct Resident {
     evictions: u64,
     retiring: bool,
     finished: BytesMut,
+    /// Until the first turn is over; `place` may have been given up before.
+    starting: bool,
     place: Option<Place>,
-    background: bool,
 }
 
 fn micros(duration: Duration) -> u32 {
@@ -144,7 +145,8 @@ impl Resident {
 
     /// What waited for the start has been begun: from here on the isolate serves.
     fn end_start(&mut self) {
-        if self.place.take().is_some() && std::mem::take(&mut self.background) {
+        if std::mem::take(&mut self.starting) {
+            self.place = None;
             set_urgency(Urgency::Serving);
         }
     }

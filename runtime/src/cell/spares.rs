@@ -184,7 +184,7 @@ impl Cell {
                 Origin::Wanted(assignment) => assignment.background,
             };
             // A thread inherits from the one that made it, whatever that was doing.
-            set_urgency(if background { Urgency::Background } else { Urgency::Serving });
+            set_urgency(if background { Urgency::Background } else { Urgency::Starting });
             // One helper thread: what crypto runs there is outside the isolate's CPU clock.
             let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
             let Ok(executor) = executor else { return };
@@ -245,7 +245,7 @@ impl Cell {
                 let isolate = Isolate::new(self.bases.of(platform), heap_bytes, sink());
                 self.watched.add(isolate.control());
                 // Before it waits: who needs it needs it at once.
-                set_urgency(Urgency::Serving);
+                set_urgency(Urgency::Starting);
                 let assignment = self.offer(entry, platform).recv().ok()?;
                 if assignment.background {
                     set_urgency(Urgency::Background);

@@ -39,7 +39,7 @@ pub fn run(
     number: u64,
     assignment: Assignment,
 ) {
-    let Assignment { version, kind, since, check, background, mut place } = assignment;
+    let Assignment { version, kind, since, check, background: _, mut place } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
     if let Some(outbound) = isolate.outbound() {
         outbound.assign(version.number, version.limits());
@@ -112,8 +112,8 @@ pub fn run(
         evictions,
         retiring: false,
         finished: BytesMut::new(),
+        starting: true,
         place,
-        background,
     };
     executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
     resident.leave();
