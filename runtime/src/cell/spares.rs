@@ -179,12 +179,11 @@ impl Cell {
         let mut entry = Entry { cell: self.clone(), making };
         let cell = self.clone();
         let thread = std::thread::Builder::new().name("isolate".to_owned()).spawn(move || {
-            let background = match &origin {
-                Origin::Spare(_) => true,
-                Origin::Wanted(assignment) => assignment.background,
-            };
             // A thread inherits from the one that made it, whatever that was doing.
-            set_urgency(if background { Urgency::Background } else { Urgency::Starting });
+            set_urgency(match &origin {
+                Origin::Spare(_) => Urgency::Background,
+                Origin::Wanted(assignment) => assignment.urgency,
+            });
             // One helper thread: what crypto runs there is outside the isolate's CPU clock.
             let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build();
             let Ok(executor) = executor else { return };
@@ -247,8 +246,8 @@ impl Cell {
                 // Before it waits: who needs it needs it at once.
                 set_urgency(Urgency::Starting);
                 let assignment = self.offer(entry, platform).recv().ok()?;
-                if assignment.background {
-                    set_urgency(Urgency::Background);
+                if assignment.urgency != Urgency::Starting {
+                    set_urgency(assignment.urgency);
                 }
                 Some((isolate, assignment))
             }

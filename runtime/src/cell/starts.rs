@@ -15,6 +15,7 @@ use super::pool;
 use super::resident::Assignment;
 use super::spares::{Origin, spare_heap_bytes};
 use super::version::Version;
+use crate::isolate::platform::Urgency;
 use isle_wire::{Frame, Outcome, StartKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -85,7 +86,7 @@ impl Cell {
                 start.take_back();
                 continue;
             }
-            let background = pool::is_storm(books.waiting.len());
+            let urgency = if pool::is_storm(books.waiting.len()) { Urgency::Background } else { Urgency::Starting };
             let plan = start.version.plan();
             let fits_spare = plan == StartKind::Pooled && heap_bytes(&start.version) == spare_heap_bytes();
             // A spare that does not fit gives up its room where there is no other.
@@ -120,15 +121,15 @@ impl Cell {
             }
             drop(books);
             tried = false;
-            self.seat(start, seat, background);
+            self.seat(start, seat, urgency);
         }
     }
 
-    fn seat(self: &Arc<Self>, start: Start, seat: Seat, background: bool) {
+    fn seat(self: &Arc<Self>, start: Start, seat: Seat, urgency: Urgency) {
         let Start { version, since, check } = start;
         let heap_bytes = heap_bytes(&version);
         let place = Some(Place(self.clone()));
-        let mut assignment = Assignment { version, kind: StartKind::Pooled, since, check, background, place };
+        let mut assignment = Assignment { version, kind: StartKind::Pooled, since, check, urgency, place };
         match seat {
             Seat::Spare(spare) => {
                 let Err(unsent) = spare.send(assignment) else { return self.wake.call_if_asleep() };

@@ -181,7 +181,7 @@ impl Resident {
                 Frame::encode_response(id, &response, out);
                 if !rest.is_empty() {
                     self.cell.outgoing.keep(id, rest);
-                    self.flush();
+                    self.append_finished();
                     self.cell.outgoing.go(id, &self.cell.outbox);
                 }
             }

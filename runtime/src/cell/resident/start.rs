@@ -6,6 +6,7 @@ use crate::cell::console::Console;
 use crate::cell::exchange::Exchange;
 use crate::cell::starts::Place;
 use crate::cell::version::{Job, Version};
+use crate::isolate::platform::Urgency;
 use crate::isolate::{Failure, Isolate, Kind};
 use bytes::{Bytes, BytesMut};
 use isle_wire::{Frame, LoadReply, Outcome, ResponseFrame, StartKind};
@@ -24,8 +25,8 @@ pub struct Assignment {
     pub since: Instant,
     /// Whether the gateway asked for the start itself ([`Frame::Check`]).
     pub check: bool,
-    /// Whether the thread leaves the processor to others until it serves.
-    pub background: bool,
+    /// What the thread's work is worth until it serves.
+    pub urgency: Urgency,
     /// The start's place; given up when what waited has been begun.
     pub place: Option<Place>,
 }
@@ -39,7 +40,7 @@ pub fn run(
     number: u64,
     assignment: Assignment,
 ) {
-    let Assignment { version, kind, since, check, background: _, mut place } = assignment;
+    let Assignment { version, kind, since, check, mut place, .. } = assignment;
     console.assign(version.number, version.limits().log_bytes_max as usize);
     if let Some(outbound) = isolate.outbound() {
         outbound.assign(version.number, version.limits());
