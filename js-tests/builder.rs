@@ -30,6 +30,10 @@ fn base() -> &'static PathBuf {
 }
 
 fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
+    build_with(text, env, &[EVENT], StartWish::Auto)
+}
+
+fn build_with(text: &str, env: &[(&str, &str)], warm_ups: &[&str], wish: StartWish) -> BuildReport {
     let folder = tempfile::tempdir().unwrap();
     let module = ModuleSource { kind: ModuleKind::JavaScript, text: text.to_owned() };
     let spec = FunctionSpec {
@@ -51,12 +55,12 @@ fn build(text: &str, env: &[(&str, &str)]) -> BuildReport {
     let order = BuildOrder {
         base_snapshot: base().to_str().unwrap().to_owned(),
         spec,
-        warm_ups: vec![EVENT.to_owned()],
+        warm_ups: warm_ups.iter().map(|event| (*event).to_owned()).collect(),
         out: out.to_str().unwrap().to_owned(),
         cpu_s: 20,
         memory_mb: 2_048,
         wall_s: 60,
-        wish: StartWish::Auto,
+        wish,
     };
     let mut child = Command::new(ISLE)
         .arg("__builder")
@@ -95,6 +99,21 @@ fn a_heavy_start_gets_a_snapshot_and_a_light_one_does_not_need_it() {
     assert_eq!((light.outcome, light.plan), (Outcome::Ok, StartKind::Pooled), "{light:?}");
     assert!(light.snapshot_refused.is_none() && light.snapshot_us.is_some(), "{light:?}");
     assert!(light.cache_bytes > 0);
+}
+
+#[test]
+fn a_snapshot_that_nothing_can_be_asked_of_is_not_used() {
+    // What start-up keeps would be wrong in every copy, and no answer is there to show it.
+    let stale = format!("const started = Date.now();\n{}", HEAVY.replace("${table.size}", "${started}"));
+    let silent = build_with(&stale, &[], &[], StartWish::Auto);
+    assert_eq!((silent.outcome, silent.plan), (Outcome::Ok, StartKind::Pooled), "{silent:?}");
+    assert!(silent.measured && silent.cache_bytes > 0, "{silent:?}");
+    assert!(silent.snapshot_refused.is_some_and(|reason| reason.contains("no warm-up call")));
+    let asked = build(&stale, &[]);
+    assert_eq!(asked.plan, StartKind::Pooled, "{asked:?}");
+    assert!(asked.snapshot_refused.is_some_and(|reason| reason.contains("answers differently")));
+    let forced = build_with(HEAVY, &[], &[], StartWish::Snapshot);
+    assert_eq!((forced.plan, forced.warmed_up), (StartKind::Snapshot, false), "{forced:?}");
 }
 
 #[test]

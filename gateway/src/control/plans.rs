@@ -113,23 +113,27 @@ const HINTS: &[(&str, &str)] = &[
     ("Intl.", "make `Intl` objects at the first call, not at the top level: `format ??= new Intl.NumberFormat(…)`"),
     (
         "after the warm-up call",
-        "await all work and clear all timers before the handler answers, or set `warmup = false`",
+        "await all work and clear all timers before the handler answers, or give `warmup` an event that leaves none",
     ),
-    ("warm-up call threw", "give `warmup` an event that the handler can answer, or set `warmup = false`"),
-    ("warm-up call needs", "give `warmup` an event that the handler answers quickly, or set `warmup = false`"),
-    ("warm-up call takes", "give `warmup` an event that the handler answers quickly, or set `warmup = false`"),
+    (
+        "no warm-up call",
+        "give `warmup` an event, or leave it out; builders have no network, so a call made there reaches nobody",
+    ),
+    ("warm-up call threw", "give `warmup` an event that the handler can answer"),
+    ("warm-up call needs", "give `warmup` an event that the handler answers quickly"),
+    ("warm-up call takes", "give `warmup` an event that the handler answers quickly"),
     (
         "warm-up call ended",
-        "give `warmup` an event that the handler answers within its limits, or set `warmup = false`",
+        "give `warmup` an event that the handler answers within its limits",
     ),
-    ("warm-up call never", "give `warmup` an event that the handler answers, or set `warmup = false`"),
-    ("warm-up call", "leave it to later calls, give `warmup` another event, or set `warmup = false`"),
+    ("warm-up call never", "give `warmup` an event that the handler answers"),
+    ("warm-up call", "leave it to later calls, give `warmup` another event"),
     ("pending after start-up", "start timers and other waiting work inside the handler, not at the top level"),
     ("did not finish by itself", "do not wait for timers or other work in a top-level `await`"),
     ("unchangeable", "do not freeze or seal `globalThis`"),
     (
         "two fresh isolates answer differently",
-        "the answer depends on time or chance; give `warmup` an event whose answer is always the same, or set it to `false`",
+        "the answer depends on time or chance; give `warmup` an event whose answer is always the same",
     ),
     (
         "answers differently",
@@ -163,6 +167,7 @@ mod tests {
             ("a timer or an operation is pending after start-up", "timers"),
             ("a timer or an operation is pending after the warm-up call", "clear all timers"),
             ("the warm-up call threw", "can answer"),
+            ("no warm-up call is made, so a restored isolate cannot be compared", "no network"),
             ("the warm-up call uses context.env.KEY", "variables"),
             (
                 "restoring it on probation: the process that tried it died (SIGSEGV), after use of Intl.NumberFormat",

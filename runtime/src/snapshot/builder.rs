@@ -181,6 +181,11 @@ fn build(order: &BuildOrder) -> io::Result<BuildReport> {
         report.snapshot_refused = unsuited;
         return Ok(report);
     }
+    // Only who forces snapshots takes one that nothing was asked of.
+    if answers.is_empty() && order.wish != StartWish::Snapshot {
+        report.snapshot_refused = Some("no warm-up call is made, so a restored isolate cannot be compared".to_owned());
+        return Ok(report);
+    }
     if answers.iter().any(|answer| answer == STREAMED) {
         report.snapshot_refused = Some("a response that is streamed cannot be compared whole".to_owned());
         return Ok(report);
