@@ -61,6 +61,7 @@ fn build_with(text: &str, env: &[(&str, &str)], warm_ups: &[&str], wish: StartWi
         memory_mb: 2_048,
         wall_s: 60,
         wish,
+        dev: false,
     };
     let mut child = Command::new(ISLE)
         .arg("__builder")
@@ -124,19 +125,56 @@ fn what_isolates_may_not_share_is_refused_by_name() {
         ("const id = crypto.randomUUID();", "crypto.randomUUID"),
         ("const k = crypto.getRandomValues(new Uint8Array(4));", "crypto.getRandomValues"),
         ("setTimeout(() => {}, 10_000);", "pending after start-up"),
-        ("const there = typeof WebAssembly;", "WebAssembly"),
-        ("const there = typeof Promise.try;", "Promise.try"),
+        ("const there = WebAssembly.validate(new Uint8Array(8));", "WebAssembly"),
+        ("const one = Promise.try(() => 1);", "Promise.try"),
+        ("class Both extends SuppressedError {}", "SuppressedError"),
+        ("const there = typeof Float16Array;", "Float16Array"),
+        ("Promise.try = () => 1;", "Promise.try"),
+        ("const key = process.env.KEY;", "process.env.KEY"),
+        ("const all = { ...process.env };", "process.env"),
+        ("process.env.MINE = 'x';", "process.env.MINE"),
+        ("const name = process.env.AWS_LAMBDA_FUNCTION_NAME;", "process.env.AWS_LAMBDA_FUNCTION_NAME"),
+        ("globalThis.locale = new Intl.Locale('de');", "Intl.Locale"),
+        ("globalThis.format = new Intl.NumberFormat(new Intl.Locale('de'));", "Intl.NumberFormat"),
         (
             "await crypto.subtle.importKey('raw', new Uint8Array(16), 'AES-GCM', false, ['encrypt']);",
             "crypto.subtle.importKey",
         ),
-        ("const load = () => import('./index.js');", "import()"),
-        ("Object.freeze(Promise);", "probation"),
+        ("Object.freeze(Promise);", "unchangeable"),
     ] {
-        let report = build(&format!("{start}\n{handler}"), &[]);
+        let report = build(&format!("{start}\n{handler}"), &[("KEY", "value")]);
         assert_eq!(report.plan, StartKind::Pooled, "{start} {report:?}");
         let refused = report.snapshot_refused.unwrap_or_default();
         assert!(refused.contains(reason), "{start}: {refused}");
+    }
+}
+
+/// That the answers of a restored isolate are a fresh one's is what the builder itself makes sure of.
+#[test]
+fn what_programs_commonly_do_at_the_top_level_may_be_in_a_snapshot() {
+    for (start, body) in [
+        ("const there = [typeof WebAssembly, typeof Temporal, typeof SuppressedError, typeof Promise.try];", "there"),
+        ("const limit = Error.stackTraceLimit; Error.stackTraceLimit = 0; Error.stackTraceLimit = limit;", "limit"),
+        ("const debug = process.env.DEBUG, there = 'DEBUG' in process.env;", "`${debug} ${there}`"),
+        ("const { env } = process;", "`${env.DEBUG} ${context.env.DEBUG} ${'toString' in env}`"),
+        ("const { NODE_ENV, AWS_REGION, NONE } = process.env;", "[NODE_ENV, AWS_REGION, NONE]"),
+        ("const nf = new Intl.NumberFormat('de-DE', { style: 'currency', currency: 'EUR' });", "nf.format(1234.5)"),
+        ("const nf = new Intl.NumberFormat(['xx', 'de']); const before = nf.format(0.5);", "before + nf.format(0.5)"),
+        ("const { format } = Intl.DateTimeFormat('en-GB', { dateStyle: 'full', timeZone: 'UTC' });", "format(0)"),
+        ("const { compare } = new Intl.Collator('sv');", "['\u{f6}', 'z', 'a'].sort(compare).join('')"),
+        ("class Own extends Intl.PluralRules {} const own = new Own('en', { type: 'ordinal' });", "own.select(2)"),
+        ("let late;", "(late ??= new Intl.ListFormat('en')).format(['a', 'b'])"),
+        ("let zone = Intl.DateTimeFormat().resolvedOptions().timeZone;", "zone"),
+        ("const path = await import('node:path');", "path.join('a', '..', 'b')"),
+        ("export const same = {};", "(await import('./index.js')).same === same"),
+        ("const url = import.meta.url;", "`${url} ${import.meta.url}`"),
+        ("", "await import('./none.js').catch((error) => error.message)"),
+    ] {
+        let text = format!(
+            "{start}\nexport const handler = async (event, context) => ({{ statusCode: 200, body: String({body}) }});"
+        );
+        let report = build(&text, &[("KEY", "value")]);
+        assert!(report.snapshot_us.is_some() && report.warmed_up, "{start} {body}: {report:?}");
     }
 }
 

@@ -48,14 +48,18 @@ const SCRIPTS: &[(&str, &[&str])] = &[
     (
         OWN,
         &[
+            "build.js",
             "crypto.js",
             "crypto_checks.js",
             "ed448.js",
+            "env.js",
             "exchange.js",
             "fetch.js",
             "fetch_rules.js",
             "frozen.js",
+            "intl.js",
             "lambda_stream.js",
+            "late.js",
             "scope.js",
             "wasm_streaming.js",
         ],
@@ -105,16 +109,13 @@ fn main() {
     let mut folders = crate_folders();
     folders.insert(OWN.to_owned(), PathBuf::from("src/ext"));
     let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
-    let mut table = String::from("pub static SCRIPTS: &[(&str, v8::OneByteConst)] = &[\n");
+    let mut table = Table::default();
     for (name, scripts) in SCRIPTS {
         let folder = folders.get(*name).unwrap_or_else(|| panic!("cargo metadata does not list crate {name}"));
         for script in *scripts {
             let file = format!("{name}-{script}");
             std::fs::write(out.join(&file), wrap(&folder.join(script), name, script)).expect("OUT_DIR is writable");
-            // By the variable, not by its value: a target folder may be moved.
-            let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
-            writeln!(table, "  (\"ext:{name}/{script}\", v8::String::create_external_onebyte_const({bytes})),")
-                .expect("writing to a string");
+            table.add(&format!("ext:{name}/{script}"), &file);
         }
     }
     for module in NODE_MODULES {
@@ -122,12 +123,36 @@ fn main() {
         let source = Path::new("src/ext/node").join(module).with_extension("js");
         println!("cargo::rerun-if-changed={}", source.display());
         std::fs::write(out.join(&file), wrap(&source, "isle_node", module)).expect("OUT_DIR is writable");
-        let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
-        writeln!(table, "  (\"ext:isle_node/{module}.js\", v8::String::create_external_onebyte_const({bytes})),")
-            .expect("writing to a string");
+        table.add(&format!("ext:isle_node/{module}.js"), &file);
     }
-    table.push_str("];\n");
-    std::fs::write(out.join("scripts.rs"), table).expect("OUT_DIR is writable");
+    std::fs::write(out.join("scripts.rs"), table.text()).expect("OUT_DIR is writable");
+}
+
+/// The table of scripts, as Rust.
+#[derive(Default)]
+struct Table {
+    constants: String,
+    entries: String,
+    count: usize,
+}
+
+impl Table {
+    /// Each script is a constant of its own: that it is ASCII is checked when it is compiled, and the
+    /// compiler minds how long it takes for one.
+    fn add(&mut self, specifier: &str, file: &str) {
+        // By the variable, not by its value: a target folder may be moved.
+        let bytes = format!("include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{file}\"))");
+        let name = format!("SCRIPT_{}", self.count);
+        self.count += 1;
+        let text = format!("v8::String::create_external_onebyte_const({bytes})");
+        writeln!(self.constants, "const {name}: v8::OneByteConst = {text};").expect("writing to a string");
+        writeln!(self.entries, "  (\"{specifier}\", {name}),").expect("writing to a string");
+    }
+
+    fn text(&self) -> String {
+        let Table { constants, entries, .. } = self;
+        format!("{constants}pub static SCRIPTS: &[(&str, v8::OneByteConst)] = &[\n{entries}];\n")
+    }
 }
 
 /// Each script is one function expression; wrapped like this it is a function body that returns

@@ -189,7 +189,7 @@ impl Node {
         let logs = Arc::new(LogBus::default());
         let metrics = Arc::new(Metrics::new(LABEL_SETS_MAX, Instant::now()).map_err(NodeError::Metrics)?);
         let workshop = match builder.filter(|_| mode == Mode::Serve) {
-            Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics).await?),
+            Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics, mode).await?),
             None => None,
         };
         let rules = egress_rules(&config, mode, &public, admin.as_ref());
@@ -334,8 +334,9 @@ async fn open_workshop(
     builder: CellCommand,
     base_snapshot: &Path,
     metrics: &Metrics,
+    mode: Mode,
 ) -> Result<Arc<Workshop>, NodeError> {
-    let settings = config.workshop_settings(builder, base_snapshot);
+    let settings = config.workshop_settings(builder, base_snapshot, mode == Mode::Dev);
     let opened = tokio::task::spawn_blocking(move || Workshop::open(settings)).await;
     let workshop = opened.map_err(std::io::Error::other).and_then(|opened| opened).map_err(NodeError::Artifacts)?;
     workshop.counters().register(metrics.registry()).map_err(NodeError::Metrics)?;

@@ -149,6 +149,7 @@ mod tests {
             memory_mb: 64,
             wall_s: 10,
             wish: StartWish::Auto,
+            dev: false,
         }
     }
 

@@ -122,15 +122,12 @@ const HINTS: &[(&str, &str)] = &[
     ("warm-up call threw", "give `warmup` an event that the handler can answer"),
     ("warm-up call needs", "give `warmup` an event that the handler answers quickly"),
     ("warm-up call takes", "give `warmup` an event that the handler answers quickly"),
-    (
-        "warm-up call ended",
-        "give `warmup` an event that the handler answers within its limits",
-    ),
+    ("warm-up call ended", "give `warmup` an event that the handler answers within its limits"),
     ("warm-up call never", "give `warmup` an event that the handler answers"),
     ("warm-up call", "leave it to later calls, give `warmup` another event"),
     ("pending after start-up", "start timers and other waiting work inside the handler, not at the top level"),
     ("did not finish by itself", "do not wait for timers or other work in a top-level `await`"),
-    ("unchangeable", "do not freeze or seal `globalThis`"),
+    ("unchangeable", "do not freeze or seal `globalThis` or built-in objects"),
     (
         "two fresh isolates answer differently",
         "the answer depends on time or chance; give `warmup` an event whose answer is always the same",

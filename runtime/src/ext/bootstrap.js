@@ -16,7 +16,6 @@
     ObjectAssign,
     ObjectDefineProperties,
     ObjectDefineProperty,
-    ObjectSetPrototypeOf,
     ReflectApply,
     ReflectConstruct,
     ReflectGetOwnPropertyDescriptor,
@@ -29,7 +28,6 @@
     SafeSet,
     SymbolFor,
     StringPrototypeSlice,
-    StringPrototypeSplit,
     StringPrototypeStartsWith,
     TypedArrayPrototypeGetByteLength,
     TypedArrayPrototypeSet,
@@ -432,40 +430,10 @@
     }
   }
 
-  // [path, object, key] of every global, and of every member of a global and of its prototype.
-  function* names() {
-    const globals = ReflectOwnKeys(globalThis);
-    for (let i = 0; i < globals.length; i++) {
-      const name = globals[i];
-      if (typeof name !== "string" || name === "__isle" || name === "Deno" || name === "__bootstrap") continue;
-      yield [name, globalThis, name];
-      // Platform classes are the same everywhere, and looking at a lazy one would make it.
-      if (name in lazy) continue;
-      const descriptor = ReflectGetOwnPropertyDescriptor(globalThis, name);
-      const value = descriptor?.value;
-      if (value === undefined || value === null || value === globalThis) continue;
-      if (typeof value !== "function" && typeof value !== "object") continue;
-      for (const [suffix, object] of [["", value], [".prototype", value.prototype]]) {
-        if (object === undefined || object === null) continue;
-        if (typeof object !== "object" && typeof object !== "function") continue;
-        const keys = ReflectOwnKeys(object);
-        for (let k = 0; k < keys.length; k++) {
-          if (typeof keys[k] === "string") yield [`${name}${suffix}.${keys[k]}`, object, keys[k]];
-        }
-      }
-    }
-  }
-
-  // `process.env`: what Lambda's runtime says of the function, and over it the function's variables; a
-  // copy that it may change. In a snapshot there are none to be had.
-  bootstrap.env = () => {
-    if (building) {
-      touch("process.env");
-      return { building: {} };
-    }
-    if (fixed === undefined || fixed === null) return { variables: {} };
-    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName, env } = fixed;
-    const variables = {
+  // What Lambda's runtime says of the function in `process.env`.
+  const runtimeVariables = () => {
+    const { functionName, functionVersion, memoryLimitInMB, logGroupName, logStreamName } = fixed;
+    return {
       AWS_LAMBDA_FUNCTION_NAME: functionName,
       AWS_LAMBDA_FUNCTION_VERSION: functionVersion,
       AWS_LAMBDA_FUNCTION_MEMORY_SIZE: memoryLimitInMB,
@@ -476,51 +444,64 @@
       _HANDLER: fixed.handler,
       NODE_ENV: fixed.environment,
     };
-    return { variables: ObjectAssign(variables, env) };
+  };
+  // `process.env`: that, and over it the function's variables; a copy that it may change. `current`
+  // gives that copy, to whoever got hold of what is shown here while a snapshot is made.
+  bootstrap.env = (current) => {
+    if (building) {
+      const { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV, ...others } = runtimeVariables();
+      return { view: envView("process.env", others, { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV }, current) };
+    }
+    if (fixed === undefined || fixed === null) return { variables: {} };
+    return { variables: ObjectAssign(runtimeVariables(), fixed.env) };
+  };
+  const envView = (prefix, others, shown, current) => {
+    const names = ObjectAssign({ __proto__: null }, others);
+    for (let i = 0; i < fixed.names.length; i++) names[fixed.names[i]] = true;
+    return load("ext:isle/env.js").view(names, shown, prefix, current);
+  };
+
+  // For the scripts that make a function's own snapshot (`build.js` and what it loads).
+  const inner = bootstrap.inner = {
+    __proto__: null,
+    lazy,
+    touch,
+    crypto: cryptoFacade,
+    isBuilding: () => building,
+    setBuilding(now) {
+      building = now;
+    },
+    takeTouched() {
+      const all = JSONStringify(touched);
+      touched.length = 0;
+      return all;
+    },
+    // What has to be done after each restore, if anything.
+    refix: undefined,
+    // Calls the handler with nobody waiting for the answer.
+    call(theEvent) {
+      const env = envView("context.env", {}, {}, () => fixed.env);
+      if (kind === "fetch") {
+        const fetching = load("ext:isle/fetch.js").hooks;
+        fetching.setEnv(env);
+        const method = theEvent.requestContext?.http?.method ?? "GET";
+        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
+        return fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
+      }
+      if (kind !== "handler") return undefined;
+      const call = new Call();
+      const context = new Context("warm-up", DateNow() + 30_000, call);
+      context.env = env;
+      return callHandler(theEvent, context, call);
+    },
+    forget(specifier) {
+      loaded.delete(specifier);
+    },
   };
 
   // What every isolate has.
   const LEAN = [];
   loaded.forEach((_exports, specifier) => ArrayPrototypePush(LEAN, specifier));
-  const undo = [];
-  const trapAbsent = (path) => {
-    const parts = StringPrototypeSplit(path, ".");
-    let object = globalThis;
-    for (let i = 0; i < parts.length - 1; i++) {
-      object = object?.[parts[i]];
-    }
-    const key = parts[parts.length - 1];
-    if (object === undefined || object === null || key in object) return;
-    const get = () => {
-      touch(path);
-      return undefined;
-    };
-    const set = (value) => {
-      touch(path);
-      ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
-    };
-    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: false });
-    ArrayPrototypePush(undo, () => {
-      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) delete object[key];
-    });
-  };
-  // Notes the use of something that is there. What was taken out stays usable after the build.
-  const watch = (object, key, name) => {
-    const descriptor = ReflectGetOwnPropertyDescriptor(object, key);
-    if (descriptor === undefined || !descriptor.configurable) return;
-    const get = function () {
-      touch(name);
-      return descriptor.get === undefined ? descriptor.value : ReflectApply(descriptor.get, this, []);
-    };
-    const set = (value) => {
-      ObjectDefineProperty(object, key, { __proto__: null, value, writable: true, configurable: true });
-    };
-    ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: descriptor.enumerable });
-    ArrayPrototypePush(undo, () => {
-      if (ReflectGetOwnPropertyDescriptor(object, key)?.get === get) ObjectDefineProperty(object, key, descriptor);
-    });
-  };
-
   // Bundlers that compile for Lambda set it by themselves, without the helper.
   const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
 
@@ -643,6 +624,10 @@
       return kind;
     },
     kind: (() => kind),
+    // Adds the hooks of `build.js`.
+    prepareBuild() {
+      ObjectAssign(hooks, load("ext:isle/build.js").hooks(hooks));
+    },
     // Runs what the scripts of an exchange do for most requests, so that code caches have it.
     exerciseExchange() {
       const fetching = load("ext:isle/fetch.js").hooks;
@@ -666,115 +651,9 @@
     // Once per restore of a function's own snapshot: what may not be in it.
     refix: (function (theFixed) {
       fixed = JSONParse(theFixed);
+      if (inner.refix !== undefined) inner.refix();
       if (kind === "fetch") load("ext:isle/fetch.js").hooks.setEnv(fixed.env);
     }),
-
-    // --- making a function's own snapshot ------------------------------------------------------
-
-    // The names that a program can look for: everything on the globals and one level below.
-    inventory() {
-      const paths = [];
-      for (const [path, object, key] of names()) {
-        void object;
-        void key;
-        ArrayPrototypePush(paths, path);
-      }
-      return JSONStringify(paths);
-    },
-    // `complete` is the inventory of an isolate that is not being built: V8 leaves some names out
-    // of a builder's, and code that looks for them would see another world than after a restore.
-    beginBuild(complete) {
-      const here = { __proto__: null };
-      for (const [path] of names()) here[path] = true;
-      const all = JSONParse(complete);
-      for (let i = 0; i < all.length; i++) {
-        if (!(all[i] in here)) trapAbsent(all[i]);
-      }
-      watch(Math, "random", "Math.random");
-      for (const name of ["Collator", "DateTimeFormat", "DisplayNames", "DurationFormat", "ListFormat", "Locale",
-        "NumberFormat", "PluralRules", "RelativeTimeFormat", "Segmenter"]) {
-        if (globalThis.Intl?.[name] !== undefined) watch(globalThis.Intl, name, `Intl.${name}`);
-      }
-      for (const name of ["setTimeout", "setInterval", "FinalizationRegistry"]) watch(globalThis, name, name);
-      building = true;
-    },
-    // A call whose result is thrown away. Reading a variable now would bake its value in.
-    warmUp(eventText) {
-      const env = new Proxy({ __proto__: null }, {
-        __proto__: null,
-        get(_target, key) {
-          touch(`context.env.${String(key)}`);
-          return undefined;
-        },
-        has(_target, key) {
-          touch(`context.env.${String(key)}`);
-          return false;
-        },
-        ownKeys() {
-          touch("context.env");
-          return [];
-        },
-      });
-      const theEvent = JSONParse(eventText);
-      let result;
-      if (kind === "fetch") {
-        const fetching = load("ext:isle/fetch.js").hooks;
-        fetching.setEnv(env);
-        const method = theEvent.requestContext?.http?.method ?? "GET";
-        const url = `http://localhost${theEvent.rawPath ?? "/"}`;
-        result = fetching.enter(0, method, url, false, "host\nlocalhost\n", null, undefined);
-      } else if (kind === "handler") {
-        const call = new Call();
-        const theContext = new Context("warm-up", DateNow() + 30_000, call);
-        theContext.env = env;
-        result = callHandler(theEvent, theContext, call);
-      }
-      if (result !== null && typeof result === "object" && typeof result.then === "function") {
-        result.then(() => undefined, () => touch("an error that the handler throws"));
-      }
-      return "called";
-    },
-    // What was touched since the last call, as JSON.
-    touched() {
-      const all = JSONStringify(touched);
-      touched.length = 0;
-      return all;
-    },
-    endBuild() {
-      building = false;
-      if (kind !== "handler") load("ext:isle/exchange.js").open.clear();
-      for (let i = 0; i < undo.length; i++) undo[i]();
-      undo.length = 0;
-    },
-    // For comparing answers: the clock stands still and chance has no say.
-    makeDeterministic() {
-      let state = 1;
-      Math.random = () => (state = state * 16807 % 2147483647) / 2147483647;
-      const at = 1_700_000_000_000;
-      const RealDate = Date;
-      const FixedDate = function Date(...args) {
-        if (new.target === undefined) return new RealDate(at).toString();
-        return args.length === 0
-          ? ReflectConstruct(RealDate, [at], new.target)
-          : ReflectConstruct(RealDate, args, new.target);
-      };
-      FixedDate.prototype = RealDate.prototype;
-      FixedDate.now = () => at;
-      FixedDate.parse = RealDate.parse;
-      FixedDate.UTC = RealDate.UTC;
-      globalThis.Date = FixedDate;
-      performanceScript.Performance.prototype.now = () => 1;
-      ObjectDefineProperty(performanceScript.Performance.prototype, "timeOrigin", { __proto__: null, get: () => at });
-      const fill = (array) => {
-        const bytes = new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-        for (let i = 0; i < bytes.length; i++) bytes[i] = i;
-        return array;
-      };
-      const facade = cryptoFacade();
-      ObjectDefineProperty(facade, "getRandomValues", { __proto__: null, value: fill });
-      const uuid = () => "00000000-0000-4000-8000-000000000000";
-      ObjectDefineProperty(facade, "randomUUID", { __proto__: null, value: uuid });
-    },
 
     // Once per invocation.
     enter(eventText, body, requestId, deadline, clientContext) {

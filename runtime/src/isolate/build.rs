@@ -35,6 +35,9 @@ pub enum Built {
     },
 }
 
+/// What a module has in its text that can import at run time.
+const IMPORT: &str = "import(";
+
 /// Touches that are no harm by themselves: they only tell, should the process die of it, what may
 /// have been the cause.
 fn is_hint(touched: &str) -> bool {
@@ -104,10 +107,15 @@ pub fn build_snapshot(
     announce: &mut dyn FnMut(&str),
 ) -> Built {
     let spec = &function.spec;
-    for (path, module) in spec.modules.iter().filter(|(_, module)| module.kind != ModuleKind::SourceMap) {
-        for (needle, what) in [("import(", "`import()`"), ("import.meta", "`import.meta`")] {
+    // The graph of modules is not in a snapshot. With one module there is none to speak of: what it can
+    // import at run time is Node's modules, which are scripts of the platform, and itself.
+    let modules = || spec.modules.iter().filter(|(_, module)| module.kind != ModuleKind::SourceMap);
+    let several = modules().nth(1).is_some();
+    for (path, module) in modules().filter(|_| several) {
+        for (needle, what) in [(IMPORT, "`import()`"), ("import.meta", "`import.meta`")] {
             if module.text.contains(needle) {
-                return refused(format!("{path} uses {what}, which needs the module's file at run time"));
+                let why = "which, beside other modules, needs the module's file at run time";
+                return refused(format!("{path} uses {what}, {why}"));
             }
         }
     }
@@ -125,8 +133,13 @@ pub fn build_snapshot(
     modules::set_hooks(handles.hooks.clone());
     super::allow_code_generation(&mut runtime, spec.code_generation);
     let mut builder = Builder { runtime, handles, executor, announce };
-    call_hook(&mut builder.runtime, &builder.handles, "beginBuild", &[inventory]);
-    call_hook(&mut builder.runtime, &builder.handles, "fix", &[&fixed_context(spec, false)]);
+    // Without these, nothing that stands in the way of a snapshot would be noticed.
+    let fixed = fixed_context(spec, false);
+    for (hook, arguments) in [("prepareBuild", &[][..]), ("beginBuild", &[inventory]), ("fix", &[&*fixed])] {
+        if call_hook(&mut builder.runtime, &builder.handles, hook, arguments).is_none() {
+            return refused(format!("the builder's own {hook} failed"));
+        }
+    }
 
     let (module, promise) = match evaluate(&mut builder.runtime, function) {
         Ok(evaluated) => evaluated,
@@ -148,6 +161,9 @@ pub fn build_snapshot(
     }
     if let Err(failure) = adopt(&mut builder.runtime, &builder.handles, spec, &module, &promise) {
         return refused(format!("start-up failed where snapshots are made: {}", failure.detail));
+    }
+    if modules().any(|(_, module)| module.text.contains(IMPORT)) {
+        modules::keep_entry(&mut builder.runtime, &module);
     }
     drop((module, promise));
     for warm_up in warm_ups {
@@ -198,7 +214,11 @@ fn set_global(runtime: &mut JsRuntime, name: &str, value: v8::Global<v8::Value>)
 
 /// Puts back what a restore looks for, lets go of every handle, and serialises.
 fn finish(mut builder: Builder<'_>, deno: v8::Global<v8::Value>) -> Built {
-    call_hook(&mut builder.runtime, &builder.handles, "endBuild", &[]);
+    match call_hook(&mut builder.runtime, &builder.handles, "endBuild", &[]).as_deref() {
+        Some("true") => {}
+        Some(_) => return refused("start-up made built-in objects unchangeable"),
+        None => return refused("the builder's own endBuild failed"),
+    }
     let Builder { mut runtime, handles, executor, .. } = builder;
     let hooks = {
         deno_core::scope!(scope, &mut runtime);

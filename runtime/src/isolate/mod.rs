@@ -218,6 +218,7 @@ impl Isolate {
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
         refixed.result.ok_or("the snapshot has no function in it")?;
+        modules::take_entry(&mut isolate.runtime);
         isolate.take_exchange();
         Ok(isolate)
     }
@@ -236,12 +237,20 @@ impl Isolate {
     /// Makes clocks and chance the same in every isolate, so that answers can be compared. Only for
     /// isolates that serve nobody.
     pub fn make_deterministic(&mut self) {
-        self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "makeDeterministic", &[]));
+        self.stay(u64::MAX, |runtime, handles| {
+            call_hook(runtime, handles, "prepareBuild", &[]);
+            call_hook(runtime, handles, "makeDeterministic", &[])
+        });
     }
 
-    /// The names that a program can look for, as JSON.
+    /// The names that a program can look for, with the lengths of functions and the types of all
+    /// else, as JSON.
     pub fn inventory(&mut self) -> Option<String> {
-        self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "inventory", &[])).result
+        let inventory = self.stay(u64::MAX, |runtime, handles| {
+            call_hook(runtime, handles, "prepareBuild", &[]);
+            call_hook(runtime, handles, "inventory", &[])
+        });
+        inventory.result
     }
 
     /// Whether its function has made anything of the web platform that the base does not have.

@@ -26,6 +26,8 @@ struct Graph {
     refusal: Option<FailureDetail>,
     /// What `bootstrap.js` offers.
     hooks: Option<v8::Global<v8::Object>>,
+    /// The namespace of the entry module, where that came out of a snapshot.
+    entry: Option<v8::Global<v8::Object>>,
     /// A module whose code cache did not fit.
     refused_cache: Option<String>,
     /// Path by identity hash; hashes can collide, so the module is compared too.
@@ -59,6 +61,31 @@ pub fn function() -> Option<Arc<Function>> {
 /// Notes who makes Node's modules.
 pub fn set_hooks(hooks: v8::Global<v8::Object>) {
     GRAPH.with_borrow_mut(|graph| graph.hooks = Some(hooks));
+}
+
+/// Where the hooks keep the entry's namespace in a snapshot of a function that may import itself.
+const ENTRY: &str = "entry";
+
+/// Has the entry's namespace be part of the snapshot that is being made.
+pub fn keep_entry(runtime: &mut deno_core::JsRuntime, module: &v8::Global<v8::Module>) {
+    deno_core::scope!(scope, runtime);
+    let namespace = v8::Local::new(scope, module).get_module_namespace();
+    let hooks = GRAPH.with_borrow(|graph| graph.hooks.clone());
+    if let (Some(hooks), Some(key)) = (hooks, v8::String::new(scope, ENTRY)) {
+        v8::Local::new(scope, hooks).set(scope, key.into(), namespace);
+    }
+}
+
+/// Notes the entry's namespace if it came with the snapshot.
+pub fn take_entry(runtime: &mut deno_core::JsRuntime) {
+    deno_core::scope!(scope, runtime);
+    let hooks = GRAPH.with_borrow(|graph| graph.hooks.clone());
+    if let (Some(hooks), Some(key)) = (hooks, v8::String::new(scope, ENTRY)) {
+        let namespace = v8::Local::new(scope, hooks).get(scope, key.into());
+        let namespace = namespace.and_then(|namespace| v8::Local::<v8::Object>::try_from(namespace).ok());
+        let namespace = namespace.map(|namespace| v8::Global::new(scope, namespace));
+        GRAPH.with_borrow_mut(|graph| graph.entry = namespace);
+    }
 }
 
 /// Text with the author's places in it.
@@ -468,7 +495,9 @@ extern "C" fn fill_import_meta(
 ) {
     // SAFETY: V8 calls this with a live context of the isolate that is entered on this thread.
     v8::callback_scope!(unsafe scope, context);
-    if let Some(path) = path_of(scope, module)
+    // A module that came out of a snapshot is in no graph; it is the only one of its function then.
+    let path = path_of(scope, module).or_else(|| function().map(|function| function.spec.entry.clone()));
+    if let Some(path) = path
         && let Some(key) = v8::String::new(scope, "url")
         && let Some(url) = v8::String::new(scope, &format!("{SCHEME}{path}"))
     {
@@ -522,6 +551,16 @@ fn evaluate_dynamically<'s>(
     let referrer = path_of_name(resource).unwrap_or("eval.js").to_owned();
     let path = locate(scope, specifier, &referrer)?;
     check_attributes(scope, attributes, 2, &path, &referrer)?;
+    let entry = GRAPH.with_borrow(|graph| {
+        let is_entry = graph.function.as_ref().is_some_and(|function| function.spec.entry == path);
+        graph.entry.clone().filter(|_| is_entry)
+    });
+    if let Some(entry) = entry {
+        let resolver = v8::PromiseResolver::new(scope)?;
+        let nothing = v8::undefined(scope);
+        resolver.resolve(scope, nothing.into());
+        return Some((resolver.get_promise(scope), v8::Local::new(scope, entry).into()));
+    }
     let module = compile_graph(scope, &path)?;
     if module.get_status() == v8::ModuleStatus::Uninstantiated {
         module.instantiate_module(scope, resolve)?;

@@ -77,10 +77,10 @@ fn stem(entry: &str) -> &str {
     entry.rsplit_once('.').map_or(entry, |(stem, _)| stem)
 }
 
-/// What of the handler's context is the same for every invocation, as JSON (R70 ff). The variables
-/// are left out where a snapshot is made: no value of theirs may be in it.
+/// What of the handler's context is the same for every invocation, as JSON (R70 ff). Where a snapshot
+/// is made, the variables are left out but for their names: no value of theirs may be in it.
 pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
-    serde_json::json!({
+    let mut fixed = serde_json::json!({
         "functionName": spec.function,
         "functionVersion": spec.deployment,
         "invokedFunctionArn":
@@ -92,8 +92,11 @@ pub(super) fn fixed_context(spec: &FunctionSpec, with_env: bool) -> String {
         "region": REGION,
         "environment": if DEVELOPMENT.load(Ordering::Relaxed) { "development" } else { "production" },
         "env": if with_env { spec.env.clone() } else { Default::default() },
-    })
-    .to_string()
+    });
+    if !with_env {
+        fixed["names"] = spec.env.keys().cloned().collect();
+    }
+    fixed.to_string()
 }
 
 /// Takes the function that the module exports: `handler`, or else a fetch handler (R76).

@@ -84,14 +84,11 @@
     binding: refuse("binding"),
     dlopen: refuse("dlopen"),
   });
+  const current = () => env ??= __bootstrap.env().variables;
   Object.defineProperty(process, "env", {
     configurable: true,
     enumerable: true,
-    get: () => {
-      const now = __bootstrap.env();
-      if (now.building !== undefined) return now.building;
-      return env ??= now.variables;
-    },
+    get: () => env ?? __bootstrap.env(current).view ?? current(),
     set: (value) => {
       env = value;
     },
