@@ -61,7 +61,6 @@ fn build_with(text: &str, env: &[(&str, &str)], warm_ups: &[&str], wish: StartWi
         memory_mb: 2_048,
         wall_s: 60,
         wish,
-        dev: false,
     };
     let mut child = Command::new(ISLE)
         .arg("__builder")

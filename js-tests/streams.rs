@@ -5,6 +5,8 @@
 
 #[path = "streams/h2c.rs"]
 mod h2c;
+#[path = "streams/leaving.rs"]
+mod leaving;
 mod support;
 
 use std::io::ErrorKind;
@@ -398,11 +400,26 @@ const TESTS: &[(&str, Test)] = &[
     ("what_waits_too_long_is_dropped_and_told", what_waits_too_long_is_dropped_and_told),
     ("a_stream_counts_as_a_request_in_flight", a_stream_counts_as_a_request_in_flight),
     ("bodies_for_handlers_are_still_limited", bodies_for_handlers_are_still_limited),
+    (
+        "a_stream_of_a_replaced_version_is_cancelled_when_its_client_leaves",
+        leaving::a_stream_of_a_replaced_version_is_cancelled_when_its_client_leaves,
+    ),
+    (
+        "a_stream_in_a_retiring_isolate_is_cancelled_when_its_client_leaves",
+        leaving::a_stream_in_a_retiring_isolate_is_cancelled_when_its_client_leaves,
+    ),
+    ("what_a_replaced_version_waits_for_comes_to_its_end", leaving::what_a_replaced_version_waits_for_comes_to_its_end),
+    (
+        "a_further_isolate_that_does_not_start_costs_no_request",
+        leaving::a_further_isolate_that_does_not_start_costs_no_request,
+    ),
 ];
 
 fn main() -> ExitCode {
     let memory = "bodies_of_any_length_pass_in_constant_memory";
-    let names: Vec<String> = TESTS.iter().map(|(name, _)| (*name).to_owned()).chain([memory.to_owned()]).collect();
+    let stop = "a_node_that_stops_lets_what_is_waited_for_end";
+    let own = [memory, stop];
+    let names: Vec<String> = TESTS.iter().map(|(name, _)| *name).chain(own).map(str::to_owned).collect();
     if only_listed(&names) {
         return ExitCode::SUCCESS;
     }
@@ -413,5 +430,6 @@ fn main() -> ExitCode {
         suite.add(name, move || test(node));
     }
     suite.add(memory, bodies_of_any_length_pass_in_constant_memory);
+    suite.add(stop, leaving::a_node_that_stops_lets_what_is_waited_for_end);
     suite.run(2)
 }

@@ -405,12 +405,7 @@ impl NodeConfig {
     }
 
     /// What the workshop for artifacts needs to know, with this as what builders are run as.
-    pub fn workshop_settings(
-        &self,
-        command: CellCommand,
-        base_snapshot: &Path,
-        dev: bool,
-    ) -> crate::artifacts::Settings {
+    pub fn workshop_settings(&self, command: CellCommand, base_snapshot: &Path) -> crate::artifacts::Settings {
         let artifacts = &self.artifacts;
         let half = std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1));
         crate::artifacts::Settings {
@@ -425,7 +420,6 @@ impl NodeConfig {
             builder_cpu_s: u64::from(artifacts.builder_cpu_s),
             builder_deadline: Duration::from_millis(artifacts.builder_deadline_ms),
             wish: self.cells.start,
-            dev,
         }
     }
 

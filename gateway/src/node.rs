@@ -136,6 +136,7 @@ pub struct Node {
     draining: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
     listeners: tokio::sync::Mutex<JoinSet<()>>,
+    drain: Duration,
     housekeeping: JoinHandle<()>,
 }
 
@@ -189,7 +190,7 @@ impl Node {
         let logs = Arc::new(LogBus::default());
         let metrics = Arc::new(Metrics::new(LABEL_SETS_MAX, Instant::now()).map_err(NodeError::Metrics)?);
         let workshop = match builder.filter(|_| mode == Mode::Serve) {
-            Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics, mode).await?),
+            Some(builder) => Some(open_workshop(&config, builder, &base_snapshot, &metrics).await?),
             None => None,
         };
         let rules = egress_rules(&config, mode, &public, admin.as_ref());
@@ -223,6 +224,7 @@ impl Node {
             draining: draining.clone(),
             stop,
             listeners: tokio::sync::Mutex::default(),
+            drain: Duration::from_millis(config.shutdown.drain_ms),
             housekeeping: tokio::spawn(housekeep(plane.clone())),
         };
         if let Some(admin) = admin {
@@ -285,10 +287,12 @@ impl Node {
         self.plane.logs().console()
     }
 
-    /// Stops accepting, lets requests in flight finish within `drain_ms`, ends the cells.
+    /// Stops accepting, lets requests in flight, and what they leave behind, finish within `drain_ms`, and
+    /// ends the cells.
     pub async fn stop(&self) {
         self.draining.store(true, Ordering::Relaxed);
         self.stop.send_replace(true);
+        let began = Instant::now();
         let mut listeners = self.listeners.lock().await;
         while let Some(ended) = listeners.join_next().await {
             if let Err(error) = ended {
@@ -296,6 +300,10 @@ impl Node {
             }
         }
         self.housekeeping.abort();
+        let left = self.drain.saturating_sub(began.elapsed());
+        if tokio::time::timeout(left, self.plane.cells.rested()).await.is_err() {
+            tracing::warn!("what functions gave to ctx.waitUntil did not end within drain_ms");
+        }
         self.plane.cells.stop().await;
     }
 }
@@ -334,9 +342,8 @@ async fn open_workshop(
     builder: CellCommand,
     base_snapshot: &Path,
     metrics: &Metrics,
-    mode: Mode,
 ) -> Result<Arc<Workshop>, NodeError> {
-    let settings = config.workshop_settings(builder, base_snapshot, mode == Mode::Dev);
+    let settings = config.workshop_settings(builder, base_snapshot);
     let opened = tokio::task::spawn_blocking(move || Workshop::open(settings)).await;
     let workshop = opened.map_err(std::io::Error::other).and_then(|opened| opened).map_err(NodeError::Artifacts)?;
     workshop.counters().register(metrics.registry()).map_err(NodeError::Metrics)?;

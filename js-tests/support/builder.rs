@@ -76,7 +76,6 @@ impl Order {
             memory_mb: 2_048,
             wall_s: 60,
             wish: StartWish::Snapshot,
-            dev: false,
         };
         let mut child = Command::new(ISLE)
             .arg("__builder")

@@ -149,7 +149,6 @@ mod tests {
             memory_mb: 64,
             wall_s: 10,
             wish: StartWish::Auto,
-            dev: false,
         }
     }
 

@@ -21,7 +21,6 @@ impl ArtifactKey {
     pub fn of(
         base: &str,
         wish: StartWish,
-        dev: bool,
         spec: &FunctionSpec,
         modules: &BTreeMap<String, ModuleSource>,
         warm_ups: &[String],
@@ -45,7 +44,7 @@ impl ArtifactKey {
             field(value.as_bytes());
         }
         field(&serde_json::to_vec(&spec.limits).expect("numbers always encode"));
-        field(&[u8::from(spec.code_generation), u8::from(dev)]);
+        field(&[u8::from(spec.code_generation)]);
         field(&serde_json::to_vec(&spec.contract).expect("words always encode"));
         warm_ups.iter().for_each(|event| field(event.as_bytes()));
         ArtifactKey(digest.finalize().into())
@@ -113,7 +112,7 @@ mod tests {
     fn whatever_decides_is_in_it_and_names_are_not() {
         let key = |base: &str, wish, spec: &FunctionSpec, text: &str, events: &[&str]| {
             let events: Vec<String> = events.iter().map(|event| (*event).to_owned()).collect();
-            ArtifactKey::of(base, wish, false, spec, &modules(text), &events)
+            ArtifactKey::of(base, wish, spec, &modules(text), &events)
         };
         let plain = spec("acme", "blog", "hello");
         let first = key("base-1", StartWish::Auto, &plain, "text", &[]);
@@ -137,8 +136,6 @@ mod tests {
             key("base-1", StartWish::Auto, &with_limit, "text", &[]),
             key("base-1", StartWish::Auto, &with_handler, "text", &[]),
         ];
-        let dev = ArtifactKey::of("base-1", StartWish::Auto, true, &plain, &modules("text"), &[]);
-        assert_ne!(first, dev);
         let different: std::collections::HashSet<_> = others.iter().chain([&first]).collect();
         assert_eq!(different.len(), others.len() + 1);
     }

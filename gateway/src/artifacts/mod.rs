@@ -109,8 +109,6 @@ pub struct Settings {
     pub builder_deadline: Duration,
     /// Which ways of starting are wanted.
     pub wish: StartWish,
-    /// Whether functions are told that they are being developed.
-    pub dev: bool,
 }
 
 /// A version to be built.
@@ -199,8 +197,7 @@ impl Workshop {
         modules: &BTreeMap<String, ModuleSource>,
         warm_ups: &[String],
     ) -> ArtifactKey {
-        let settings = &self.settings;
-        ArtifactKey::of(&self.base_name, settings.wish, settings.dev, spec, modules, warm_ups)
+        ArtifactKey::of(&self.base_name, self.settings.wish, spec, modules, warm_ups)
     }
 
     /// Whether an artifact is there and no cell has had trouble with it.
@@ -261,7 +258,6 @@ impl Workshop {
             // A little later than we: then nobody is there to end it.
             wall_s: u32::try_from(settings.builder_deadline.as_secs()).unwrap_or(u32::MAX).saturating_add(2),
             wish: settings.wish,
-            dev: settings.dev,
         };
         let report = builder::run(&settings.command, &order, settings.builder_deadline).await?;
         drop(order);

@@ -16,7 +16,6 @@ fn settings(folder: &Path, script: &str) -> Settings {
         builder_cpu_s: 1,
         builder_deadline: Duration::from_secs(20),
         wish: StartWish::Auto,
-        dev: false,
     }
 }
 

@@ -33,7 +33,7 @@ use isle_wire::{Board, CellStats, Frame, LoadReply};
 use load::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 use tokio::net::UnixStream;
 use tokio::sync::{Notify, oneshot};
@@ -81,8 +81,8 @@ struct Outgoing {
     /// Descriptors to go with the byte at this place of `buffer`.
     files: VecDeque<(usize, Vec<Arc<SealedFile>>)>,
     loaded: HashMap<u32, Entry>,
-    /// Unloaded, and perhaps not gone yet.
-    retired: Vec<Weak<FunctionVersion>>,
+    /// Unloaded, and not gone yet: what goes on there may still ask for something.
+    retired: Vec<Arc<FunctionVersion>>,
 }
 
 /// What the cell says of itself, and who waits to hear it.
@@ -109,6 +109,9 @@ pub struct Link {
     underway: Underway,
     /// Nobody's console: the function is only being tried.
     muted: AtomicBool,
+    /// Whether invocations go on that are answered.
+    lingers: AtomicBool,
+    rested: Notify,
     epoch: Instant,
     pong: AtomicU32,
     begun: AtomicU64,
@@ -172,6 +175,8 @@ impl Link {
             underway: Underway::default(),
             loaded_max: (settings.loaded_versions_max, settings.loaded_bytes_max),
             muted: AtomicBool::new(false),
+            lingers: AtomicBool::new(false),
+            rested: Notify::new(),
             epoch: Instant::now(),
             pong: AtomicU32::new(0),
             begun: AtomicU64::new(0),
@@ -261,11 +266,37 @@ impl Link {
     /// Closes the link if nothing is inside. Returns whether nothing is.
     pub(super) fn close_if_idle(&self) -> bool {
         let mut slots = lock(&self.slots);
-        let idle = slots.used() == 0;
+        // Said before the answer that freed the last slot.
+        let idle = slots.used() == 0 && !self.lingers();
         if idle {
             slots.close();
         }
         idle
+    }
+
+    /// Whether invocations go on in the cell that are answered.
+    pub fn lingers(&self) -> bool {
+        self.lingers.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_lingers(&self, lingers: bool) {
+        self.lingers.store(lingers, Ordering::Release);
+        if !lingers {
+            self.rested.notify_waiters();
+        }
+    }
+
+    /// Waits until none of those is left.
+    pub(super) async fn rested(&self) {
+        loop {
+            let rested = self.rested.notified();
+            tokio::pin!(rested);
+            rested.as_mut().enable();
+            if !self.lingers() {
+                return;
+            }
+            rested.await;
+        }
     }
 
     /// Whether nothing can be begun any more.
@@ -279,6 +310,8 @@ impl Link {
         let wakers = lock(&self.slots).lose_all();
         wakers.into_iter().for_each(std::task::Waker::wake);
         self.drained.notify_waiters();
+        self.set_lingers(false);
+        lock(&self.out).retired.clear();
         *lock(&self.reports) = Reports::default();
     }
 

@@ -446,6 +446,13 @@ impl Cells {
         self.inner.deaths[cause as usize].load(Ordering::Relaxed)
     }
 
+    /// Waits until nothing goes on in any cell that is answered already.
+    pub async fn rested(&self) {
+        for cell in self.all() {
+            cell.link.rested().await;
+        }
+    }
+
     /// Ends every cell and waits until they are reaped. Nothing should be in flight any more.
     pub async fn stop(&self) {
         {

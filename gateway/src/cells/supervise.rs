@@ -231,9 +231,9 @@ async fn heartbeat(cell: &Cell, settings: &Settings) -> Cause {
         cell.link.ping(ping);
         cell.link.unload_unused(settings.version_idle);
         let begun_now = cell.link.begun_total();
-        if begun_now != begun || cell.link.in_flight() > 0 || cell.group().is_none() {
+        if begun_now != begun || cell.link.in_flight() > 0 || cell.link.lingers() || cell.group().is_none() {
             (begun, busy_at) = (begun_now, Instant::now());
-        } else if busy_at.elapsed() > settings.cell_idle && cell.link.close_if_idle() {
+        } else if (busy_at.elapsed() > settings.cell_idle || cell.link.is_done()) && cell.link.close_if_idle() {
             return Cause::Retired;
         }
     }

@@ -4,7 +4,7 @@
 use super::outbox::Outbox;
 use crate::ext::ConsoleSink;
 use bytes::Bytes;
-use isle_wire::{ConsoleLevel, Frame};
+use isle_wire::{BOARD_SLOTS_MAX, ConsoleLevel, Frame};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// The longest single line, in bytes; the rest of it is cut.
 const LINE_BYTES_MAX: usize = 16 << 10;
+
+/// Accounts of an isolate's console: an invocation each, and one for all others.
+const ACCOUNTS_MAX: usize = BOARD_SLOTS_MAX as usize;
 
 /// One isolate's console.
 pub struct Console {
@@ -88,8 +91,11 @@ impl ConsoleSink for Sink {
         let console = &self.0;
         let bytes_max = console.bytes_max.get();
         let mut written = console.written.borrow_mut();
-        // Lines that belong to no invocation share an account that `forget` never clears.
-        let used = written.entry(invocation).or_default();
+        // Lines that belong to no invocation share an account that `forget` never clears. So do those of more
+        // than can be under way: invocations that wrote after their end are forgotten by nobody.
+        let room = written.len() < ACCOUNTS_MAX || written.contains_key(&invocation);
+        let account = if room { invocation } else { 0 };
+        let used = written.entry(account).or_default();
         if *used > bytes_max {
             return;
         }

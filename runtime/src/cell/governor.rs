@@ -63,19 +63,22 @@ impl Wake {
 
     /// Wakes the governor for work that has come; costs a load while it is awake.
     pub fn call_if_asleep(&self) {
-        if self.asleep.load(Ordering::Acquire) {
+        if self.asleep.load(Ordering::SeqCst) {
             self.call();
         }
     }
 
-    fn sleep(&self, time: Duration) {
+    /// Sleeps unless `is_busy`, which is asked when whoever brings work can see that it must call.
+    fn sleep(&self, time: Duration, is_busy: impl FnOnce() -> bool) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.called {
             state.asleep = true;
-            self.asleep.store(true, Ordering::Release);
-            state = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+            self.asleep.store(true, Ordering::SeqCst);
+            if !is_busy() {
+                state = self.changed.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0;
+            }
             state.asleep = false;
-            self.asleep.store(false, Ordering::Release);
+            self.asleep.store(false, Ordering::SeqCst);
         }
         state.called = false;
     }
@@ -146,6 +149,7 @@ pub fn run(cell: &Arc<Cell>) {
         }
         if now.duration_since(last_report) >= REPORT_EVERY {
             last_report = now;
+            cell.outbox.flush();
             cell.drop_spares(false);
             // Once nothing ends any more, so that it is done once for many.
             let ended = cell.take_ended() > 0;
@@ -167,7 +171,7 @@ pub fn run(cell: &Arc<Cell>) {
         if awake {
             std::thread::sleep(TICK);
         } else {
-            cell.wake.sleep(ASLEEP);
+            cell.wake.sleep(ASLEEP, || cell.in_flight() > 0);
         }
     }
 }

@@ -48,7 +48,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, Weak};
 use std::thread::Thread;
 use std::time::Instant;
 use version::{Job, Version};
@@ -69,6 +69,10 @@ pub struct Cell {
     outgoing: Outgoing,
     fetches: Arc<Fetches>,
     versions: RwLock<HashMap<u32, Arc<Version>>>,
+    /// Those that the gateway has unloaded and that are not gone yet.
+    retired: Mutex<Vec<Weak<Version>>>,
+    /// Invocations that go on although they are answered.
+    lingering: AtomicUsize,
     books: spares::Books,
     watched: Watched,
     wake: Wake,
@@ -129,6 +133,8 @@ fn live() -> io::Result<()> {
         inbound: Inbound::default(),
         outgoing: Outgoing::default(),
         versions: RwLock::default(),
+        retired: Mutex::default(),
+        lingering: AtomicUsize::new(0),
         books: spares::Books::default(),
         watched: Watched::default(),
         wake: Wake::default(),
@@ -142,7 +148,7 @@ fn live() -> io::Result<()> {
     }
     let governed = cell.clone();
     std::thread::Builder::new().name("governor".to_owned()).spawn(move || governor::run(&governed))?;
-    Reader { cell, receiver }.run(&socket, &mut decoder)
+    Reader { cell, receiver, begun: Vec::new() }.run(&socket, &mut decoder)
 }
 
 /// Gives up what a cell does not need: its session, its folder, core files, written files, new
@@ -228,8 +234,13 @@ impl Cell {
 
     /// Those of them that have requests waiting for an isolate.
     pub fn waiting_versions(&self) -> Vec<Arc<Version>> {
+        let waits = |version: &Arc<Version>| !version.queue().jobs.is_empty();
         let versions = self.versions.read().unwrap_or_else(PoisonError::into_inner);
-        versions.values().filter(|version| !version.queue().jobs.is_empty()).cloned().collect()
+        let mut waiting: Vec<_> = versions.values().filter(|version| waits(version)).cloned().collect();
+        drop(versions);
+        let retired = self.retired.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.extend(retired.iter().filter_map(Weak::upgrade).filter(waits));
+        waiting
     }
 
     fn version(&self, number: u32) -> Option<Arc<Version>> {
@@ -238,7 +249,26 @@ impl Cell {
 
     /// Invocations in the cell.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.load(Ordering::SeqCst)
+    }
+
+    /// An invocation is answered and goes on. The gateway is told of the first, before it sees the
+    /// answer, and of the last.
+    pub fn linger(&self) {
+        self.outbox.append(|out| {
+            if self.lingering.fetch_add(1, Ordering::Relaxed) == 0 {
+                Frame::Lingers(true).encode(out);
+            }
+        });
+    }
+
+    /// One of those is over.
+    pub fn rest(&self) {
+        self.outbox.append(|out| {
+            if self.lingering.fetch_sub(1, Ordering::Relaxed) == 1 {
+                Frame::Lingers(false).encode(out);
+            }
+        });
     }
 
     /// So many invocations have ended.
@@ -303,6 +333,8 @@ impl Cell {
 struct Reader {
     cell: Arc<Cell>,
     receiver: Receiver,
+    /// By slot of the gateway's: the last invocation there, and of which version.
+    begun: Vec<(u32, Weak<Version>)>,
 }
 
 impl Reader {
@@ -343,6 +375,8 @@ impl Reader {
             Frame::Ping(number) => self.cell.outbox.append(|out| Frame::Pong(number).encode(out)),
             // What only a cell says, a gateway does not.
             Frame::Configure(_)
+            | Frame::Gone { .. }
+            | Frame::Lingers(_)
             | Frame::Ready(_)
             | Frame::Checked { .. }
             | Frame::Response { .. }
@@ -363,7 +397,12 @@ impl Reader {
         else {
             return self.fail(id, Outcome::Unavailable);
         };
-        self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.cell.in_flight.fetch_add(1, Ordering::SeqCst);
+        let slot = version::slot(id);
+        if self.begun.len() <= slot {
+            self.begun.resize_with(slot + 1, Default::default);
+        }
+        self.begun[slot] = (id, Arc::downgrade(&version));
         let mut job = Job { id, invoke, arrived: Instant::now() };
         if job.invoke.body_follows {
             self.cell.inbound.open(id);
@@ -379,7 +418,7 @@ impl Reader {
     }
 
     fn enqueue(&self, job: Job, version: Arc<Version>, touched: &mut Vec<Arc<Version>>) {
-        version.queue().jobs.push_back(job);
+        version.push(job);
         if !touched.iter().any(|known| Arc::ptr_eq(known, &version)) {
             touched.push(version);
         }
@@ -421,8 +460,10 @@ impl Reader {
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.close(id);
         // Every invocation is answered once, also when nobody waits: its slot is taken until then.
-        let gone = self.cell.inbound.break_off(id) == Broken::Collecting
-            || self.cell.versions().iter().any(|version| version.cancel(id));
+        let begun = self.begun.get(version::slot(id)).filter(|(begun, _)| *begun == id);
+        let version = begun.and_then(|(_, version)| version.upgrade());
+        let gone =
+            self.cell.inbound.break_off(id) == Broken::Collecting || version.is_some_and(|version| version.cancel(id));
         if gone {
             self.cell.inbound.close(id);
             self.cell.fail(id, Outcome::Cancelled);
@@ -462,7 +503,11 @@ impl Reader {
     fn unload(&self, number: u32) {
         let removed = self.cell.versions.write().unwrap_or_else(PoisonError::into_inner).remove(&number);
         if let Some(version) = removed {
-            version.retire();
+            let mut retired = self.cell.retired.lock().unwrap_or_else(PoisonError::into_inner);
+            retired.retain(|known| known.strong_count() > 0);
+            retired.push(Arc::downgrade(&version));
+            drop(retired);
+            version.retire(&self.cell.outbox);
         }
     }
 

@@ -22,6 +22,8 @@ pub struct Demand {
     pub starting: u32,
     /// The function's limit.
     pub residents_max: u32,
+    /// Whether a further one has just failed to start.
+    pub held_back: bool,
 }
 
 /// Whether to start an isolate for the version now. The first is started at once; a further one
@@ -30,6 +32,7 @@ pub fn wants_another(demand: &Demand) -> bool {
     match (demand.waiting, demand.residents) {
         (0, _) => false,
         (_, 0) => true,
+        _ if demand.held_back => false,
         _ => demand.starting == 0 && demand.residents < demand.residents_max && demand.waited >= WAIT_BEFORE_ANOTHER,
     }
 }
@@ -191,8 +194,14 @@ pub fn longest_idle<K>(idle: impl Iterator<Item = (K, Duration)>) -> Option<K> {
 mod tests {
     use super::*;
 
-    const BUSY: Demand =
-        Demand { waiting: 1, waited: Duration::from_millis(5), residents: 1, starting: 0, residents_max: 4 };
+    const BUSY: Demand = Demand {
+        waiting: 1,
+        waited: Duration::from_millis(5),
+        residents: 1,
+        starting: 0,
+        residents_max: 4,
+        held_back: false,
+    };
 
     #[test]
     fn the_first_isolate_starts_at_once_and_only_once() {
@@ -207,6 +216,8 @@ mod tests {
         assert!(wants_another(&BUSY));
         assert!(!wants_another(&Demand { waited: Duration::from_micros(300), ..BUSY }), "a short wait is batching");
         assert!(!wants_another(&Demand { residents: 4, ..BUSY }));
+        assert!(!wants_another(&Demand { held_back: true, ..BUSY }), "one has just failed to start");
+        assert!(wants_another(&Demand { held_back: true, residents: 0, ..BUSY }), "nobody else serves");
     }
 
     #[test]

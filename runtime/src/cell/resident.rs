@@ -237,13 +237,15 @@ impl Resident {
         };
         self.idle_since = None;
         self.cell.begun.mark(job.id);
-        let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
-        let of = Invocation { id: job.id, entered: began, cpu_ns, queue_us, start, expects, reads: *reads, request_id };
+        let of =
+            Invocation { id: job.id, entered: began, cpu_ns: 0, queue_us, start, expects, reads: *reads, request_id };
         if fetches && head.is_direct() {
             let message = "a fetch handler takes requests, not events: it cannot be invoked but by its URL";
             self.fail(&of, &Failure::new(Outcome::InvalidResponse, "Isle.InvalidResponse", message));
-            return self.wait_for_rest(of);
+            return None;
         }
+        let Stayed { result, cpu_ns, stop } = self.isolate.call(&call);
+        let of = Invocation { cpu_ns, ..of };
         if let Some(stop) = stop {
             let failure = self.stopped(stop);
             self.fail(&of, &failure);
@@ -339,6 +341,7 @@ impl Resident {
         let number = self.number;
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != number);
+        queue.leaving.retain(|parked| parked.resident != number);
         if self.is_evicted(&queue) {
             return Parking::Work;
         }
@@ -353,10 +356,9 @@ impl Resident {
         if self.holds() == 0 && self.version.is_retired() {
             return Parking::Leave;
         }
-        if !self.retiring {
-            let parked = Parked { resident: number, waker: cx.waker().clone(), idle_since: self.idle_since };
-            queue.parked.push(parked);
-        }
+        let parked = Parked { resident: number, waker: cx.waker().clone(), idle_since: self.idle_since };
+        let Queue { parked: takers, leaving, .. } = &mut *queue;
+        if self.retiring { leaving } else { takers }.push(parked);
         Parking::Parked
     }
 
@@ -365,12 +367,14 @@ impl Resident {
         self.flush();
         let mut queue = self.version.queue();
         queue.parked.retain(|parked| parked.resident != self.number);
+        queue.leaving.retain(|parked| parked.resident != self.number);
         queue.evicted.retain(|evicted| *evicted != self.number);
-        if !self.retiring {
-            queue.residents -= 1;
+        let Queue { residents, retiring, .. } = &mut *queue;
+        *if self.retiring { retiring } else { residents } -= 1;
+        if queue.alive() == 0 {
+            queue.cancelled.clear();
         }
         if queue.residents == 0 {
-            queue.cancelled.clear();
             self.version.heap_bytes.store(0, Ordering::Relaxed);
         }
         let waiting = !queue.jobs.is_empty();

@@ -35,16 +35,15 @@ pub struct Start {
 }
 
 impl Start {
-    /// Whether nobody waits for it any more.
-    fn is_vain(&self) -> bool {
-        !self.check && self.version.queue().jobs.is_empty()
-    }
-
-    /// The version's books no longer count it.
-    fn take_back(&self) {
+    /// Whether nobody waits for it any more; the version's books no longer count it then.
+    fn is_taken_back(&self) -> bool {
         let mut queue = self.version.queue();
-        queue.residents -= 1;
-        queue.starting -= 1;
+        let vain = !self.check && queue.jobs.is_empty();
+        if vain {
+            queue.residents -= 1;
+            queue.starting -= 1;
+        }
+        vain
     }
 }
 
@@ -82,8 +81,7 @@ impl Cell {
                 return;
             }
             let Some(start) = books.waiting.pop() else { return };
-            if start.is_vain() {
-                start.take_back();
+            if start.is_taken_back() {
                 continue;
             }
             let urgency = if pool::is_storm(books.waiting.len()) { Urgency::Background } else { Urgency::Starting };

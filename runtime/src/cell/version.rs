@@ -6,13 +6,14 @@
 use crate::function::Function;
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::web::Platform;
-use isle_wire::{FunctionKind, Invoke, Limits, StartKind};
+use isle_wire::{BOARD_SLOTS_MAX, Frame, FunctionKind, Invoke, Limits, StartKind};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::outbox::Outbox;
 use super::pool::Demand;
 
 /// An invocation that waits for an isolate.
@@ -42,14 +43,20 @@ pub struct Queue {
     pub jobs: VecDeque<Job>,
     /// Waiting isolates, the most recently used last.
     pub parked: Vec<Parked>,
-    /// Isolates resident or starting.
+    /// Those that wait only for what they hold to end.
+    pub leaving: Vec<Parked>,
+    /// Isolates resident or starting; not those that take nothing new.
     pub residents: u32,
+    /// Isolates that take nothing new and still hold something.
+    pub retiring: u32,
     /// Of those, starting.
     pub starting: u32,
     /// Invocations nobody waits for any more, for the isolates to notice.
     pub cancelled: Vec<u32>,
     /// Isolates that are to end when they are idle.
     pub evicted: Vec<u64>,
+    /// A further isolate could not be started: not again before then.
+    pub no_start_until: Option<Instant>,
     /// How often all of them were: an isolate that was there before ends when it is idle.
     pub evictions: u64,
 }
@@ -67,6 +74,8 @@ pub struct Version {
     unfit: AtomicBool,
     queue: Mutex<Queue>,
     retired: AtomicBool,
+    /// Told when nobody in the cell has anything to do with it any more.
+    departure: OnceLock<Arc<Outbox>>,
     /// Whether it reads its requests' bodies as they come: what is known of that.
     reads: AtomicU8,
     /// Isolates dropped for age or room.
@@ -90,6 +99,7 @@ impl Version {
             unfit: AtomicBool::new(false),
             queue: Mutex::default(),
             retired: AtomicBool::new(false),
+            departure: OnceLock::new(),
             reads: AtomicU8::new(reads),
             evictions: AtomicU64::new(0),
             heap_bytes: AtomicU64::new(0),
@@ -145,8 +155,10 @@ impl Version {
         self.retired.load(Ordering::Relaxed)
     }
 
-    /// Ends it: its isolates go when they have nothing left to do.
-    pub fn retire(&self) {
+    /// Ends it: its isolates go when they have nothing left to do, and with the last who knows it the
+    /// gateway is told.
+    pub fn retire(&self, outbox: &Arc<Outbox>) {
+        let _ = self.departure.set(outbox.clone());
         self.retired.store(true, Ordering::Relaxed);
         let parked = std::mem::take(&mut self.queue().parked);
         parked.into_iter().for_each(|parked| parked.waker.wake());
@@ -160,13 +172,23 @@ impl Version {
             queue.jobs.remove(at);
             return true;
         }
-        if queue.residents > queue.starting {
+        if queue.alive() > queue.starting {
             queue.cancelled.push(id);
-            let parked = std::mem::take(&mut queue.parked);
+            let (parked, leaving) = (std::mem::take(&mut queue.parked), std::mem::take(&mut queue.leaving));
             drop(queue);
-            parked.into_iter().for_each(|parked| parked.waker.wake());
+            parked.into_iter().chain(leaving).for_each(|parked| parked.waker.wake());
         }
         false
+    }
+
+    /// Adds a waiting invocation.
+    pub fn push(&self, job: Job) {
+        let mut queue = self.queue();
+        // Its slot's last invocation has ended, cancelled or not.
+        if !queue.cancelled.is_empty() {
+            queue.cancelled.retain(|id| slot(*id) != slot(job.id));
+        }
+        queue.jobs.push_back(job);
     }
 
     /// Has all isolates end: now, or as soon as they are idle. One that has answered may not have
@@ -189,7 +211,26 @@ impl Version {
     }
 }
 
+impl Drop for Version {
+    fn drop(&mut self) {
+        if let Some(outbox) = self.departure.get() {
+            // Whoever flushes next takes it along: locks may be held here.
+            outbox.append(|out| Frame::Gone { version: self.number }.encode(out));
+        }
+    }
+}
+
+/// Which of the gateway's slots an invocation is in.
+pub fn slot(id: u32) -> usize {
+    (id & (BOARD_SLOTS_MAX - 1)) as usize
+}
+
 impl Queue {
+    /// Isolates that hold or may hold something.
+    pub fn alive(&self) -> u32 {
+        self.residents + self.retiring
+    }
+
     /// Facts for the decision whether to start another isolate.
     pub fn demand(&self, residents_max: u32, now: Instant) -> Demand {
         Demand {
@@ -198,6 +239,7 @@ impl Queue {
             residents: self.residents,
             starting: self.starting,
             residents_max,
+            held_back: self.no_start_until.is_some_and(|until| now < until),
         }
     }
 }

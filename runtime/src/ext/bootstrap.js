@@ -449,6 +449,7 @@
   // gives that copy, to whoever got hold of what is shown here while a snapshot is made.
   bootstrap.env = (current) => {
     if (building) {
+      // A node that has builders has no other functions than these (`NODE_ENV`).
       const { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV, ...others } = runtimeVariables();
       return { view: envView("process.env", others, { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV }, current) };
     }

@@ -50,8 +50,6 @@ pub struct BuildOrder {
     pub wall_s: u32,
     /// Which ways of starting are wanted.
     pub wish: StartWish,
-    /// Whether it is for a node that serves the code's author alone ([`crate::CellConfig::dev`]).
-    pub dev: bool,
 }
 
 /// What a builder found out.

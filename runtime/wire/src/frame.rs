@@ -43,6 +43,11 @@ pub enum Frame {
     Unfit { version: u32, why: String },
     /// Gateway → cell: `version` is not invoked any more; drop it when its last invocation ends.
     Unload { version: u32 },
+    /// Cell → gateway: nobody in the cell has anything to do with the unloaded version any more.
+    Gone { version: u32 },
+    /// Cell → gateway: whether invocations go on that are answered (`ctx.waitUntil`). Comes before the
+    /// answer of the first of them.
+    Lingers(bool),
     /// Gateway → cell: start the version once and say whether it can serve.
     Check { version: u32 },
     /// Cell → gateway: the answer to `Check`.
@@ -238,6 +243,8 @@ mod kind {
     pub const EVICT: u8 = 16;
     pub const UNFIT: u8 = 17;
     pub const END: u8 = 18;
+    pub const GONE: u8 = 19;
+    pub const LINGERS: u8 = 20;
 }
 
 const FLAG_MORE: u8 = 1;
@@ -272,6 +279,8 @@ impl Frame {
             }
             Frame::Unfit { version, why } => put(out, kind::UNFIT, 0, *version, |b| b.put_slice(why.as_bytes())),
             Frame::Unload { version } => put(out, kind::UNLOAD, 0, *version, |_| ()),
+            Frame::Gone { version } => put(out, kind::GONE, 0, *version, |_| ()),
+            Frame::Lingers(some) => put(out, kind::LINGERS, 0, u32::from(*some), |_| ()),
             Frame::Check { version } => put(out, kind::CHECK, 0, *version, |_| ()),
             Frame::Checked { version, reply } => put(out, kind::CHECKED, 0, *version, |b| {
                 Writer(b).u8(reply.outcome as u8).u32(reply.cpu_us).rest(&reply.detail);
@@ -360,6 +369,8 @@ impl Frame {
             }
             kind::UNFIT => Frame::Unfit { version: id, why: String::from_utf8_lossy(&r.rest()).into_owned() },
             kind::UNLOAD => Frame::Unload { version: id },
+            kind::GONE => Frame::Gone { version: id },
+            kind::LINGERS => Frame::Lingers(id != 0),
             kind::CHECK => Frame::Check { version: id },
             kind::CHECKED => {
                 let outcome = take_outcome(&mut r)?;

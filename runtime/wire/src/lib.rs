@@ -44,4 +44,4 @@ pub use request::RequestHead;
 
 /// Changes whenever the meaning of a frame does. Gateway and cells are one binary, so a mismatch
 /// means that the binary was replaced under a running node.
-pub const PROTOCOL_VERSION: u32 = 3;
+pub const PROTOCOL_VERSION: u32 = 4;

@@ -5,18 +5,18 @@ use crate::cells::slots::Breach;
 use crate::egress::{Asked, Underway, start};
 use crate::route::FunctionVersion;
 use isle_wire::{FetchFrame, Frame};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 impl Outgoing {
-    /// Remembers a version that is unloaded: its last invocations may still ask for something.
-    pub(super) fn retire(retired: &mut Vec<Weak<FunctionVersion>>, function: &Arc<FunctionVersion>) {
-        // Who has a request in flight holds its version.
-        retired.retain(|known| known.strong_count() > 0);
-        retired.push(Arc::downgrade(function));
+    /// A version that was unloaded is gone from the cell. It may have been unloaded more than once.
+    pub(super) fn gone(&mut self, version: u32) {
+        if let Some(at) = self.retired.iter().position(|known| number(known) == version) {
+            self.retired.swap_remove(at);
+        }
     }
 
-    fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
-        let retired = || self.retired.iter().filter_map(Weak::upgrade).find(|known| number(known) == version);
+    pub(super) fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
+        let retired = || self.retired.iter().find(|known| number(known) == version).cloned();
         self.loaded.get(&version).map(|entry| entry.function().clone()).or_else(retired)
     }
 }

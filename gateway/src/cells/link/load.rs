@@ -70,7 +70,7 @@ impl Entry {
 
 impl Link {
     pub(super) fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
-        lock(&self.out).loaded.get(&version).map(|entry| entry.function().clone())
+        lock(&self.out).function(version)
     }
 
     /// Waits until the cell knows the function; fetches it first if nobody does. The cell may have
@@ -154,8 +154,10 @@ impl Link {
             if out.loaded.len() <= versions_max - versions_max / 10 && bytes <= bytes_max - bytes_max / 10 {
                 break;
             }
-            bytes -= out.loaded.remove(&version).and_then(|entry| entry.bytes).unwrap_or(0);
+            let Some(entry) = out.loaded.remove(&version) else { continue };
+            bytes -= entry.bytes.unwrap_or(0);
             Frame::Unload { version }.encode(&mut out.buffer);
+            out.retired.push(entry.function().clone());
         }
     }
 
@@ -180,7 +182,7 @@ impl Link {
             let keep = keep(entry);
             if !keep && entry.bytes.is_some() {
                 Frame::Unload { version: *version }.encode(buffer);
-                Outgoing::retire(retired, entry.function());
+                retired.push(entry.function().clone());
             }
             keep
         });
@@ -206,6 +208,11 @@ impl Link {
         self.load(function).await.map_err(|NotLoaded| Unchecked::NotLoaded)?;
         self.send(&Frame::Check { version: number(function) });
         receiver.await.map_err(|_| Unchecked::Died)
+    }
+
+    /// Whether all that was ever asked for here is unloaded.
+    pub(in crate::cells) fn is_done(&self) -> bool {
+        self.begun_total() > 0 && lock(&self.out).loaded.is_empty()
     }
 
     /// Versions that the cell knows.

@@ -104,6 +104,8 @@ impl Link {
                     self.artifacts.unfit(&function, &why);
                 }
             }
+            Frame::Gone { version } => lock(&self.out).gone(version),
+            Frame::Lingers(some) => self.set_lingers(some),
             Frame::Pong(number) => self.pong.store(number, Ordering::Relaxed),
             Frame::Ready(pid) => {
                 let sender = lock(&self.reports).ready.take().ok_or(Breach("ready twice"))?;

@@ -39,7 +39,7 @@ impl Resident {
         }
         let mine: Vec<u32> = self.ids().filter(|id| queue.cancelled.contains(id)).collect();
         queue.cancelled.retain(|id| !mine.contains(id));
-        if queue.residents == 1 {
+        if queue.alive() == 1 {
             // Nobody else could hold the others: they have ended by themselves.
             queue.cancelled.clear();
         }
@@ -124,7 +124,9 @@ impl Resident {
     pub(super) fn retire(&mut self) {
         if !self.retiring {
             self.retiring = true;
-            self.version.queue().residents -= 1;
+            let mut queue = self.version.queue();
+            queue.residents -= 1;
+            queue.retiring += 1;
         }
     }
 

@@ -15,6 +15,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// After a further isolate of a version could not be started, none is tried for this long.
+const NO_START_FOR: Duration = Duration::from_secs(1);
+
 /// What it takes to make a resident of an isolate.
 pub struct Assignment {
     /// The version that moves in.
@@ -80,7 +83,13 @@ pub fn run(
     queue.starting -= 1;
     if let Err(failure) = loaded {
         queue.residents -= 1;
-        let jobs = std::mem::take(&mut queue.jobs);
+        // While others serve, what waits is theirs: a further isolate was only to be of help.
+        let jobs = if queue.residents > queue.starting {
+            queue.no_start_until = Some(Instant::now() + NO_START_FOR);
+            VecDeque::new()
+        } else {
+            std::mem::take(&mut queue.jobs)
+        };
         drop(queue);
         let start = (kind, micros(since.elapsed()));
         fail_all(cell, jobs, &failure, start);
@@ -118,6 +127,8 @@ pub fn run(
     };
     executor.block_on(std::future::poll_fn(|cx| resident.poll(cx)));
     resident.leave();
+    // It may have been the last that knew of its version.
+    cell.outbox.flush();
 }
 
 /// Every waiting invocation of a version that could not be started gets the reason.

@@ -177,6 +177,7 @@ impl Resident {
             let deadline = Instant::now() + wall;
             of.cpu_ns = waited.cpu_ns;
             self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
+            self.cell.linger();
             self.later.push(Later { of, look_at: deadline, stage: Stage::Waiting, deadline, promise });
         } else {
             self.console.forget(of.id);
@@ -238,6 +239,7 @@ impl Resident {
     /// What waited for `ctx.waitUntil` is over.
     fn forget(&mut self, of: &Invocation) {
         self.cell.ended(1);
+        self.cell.rest();
         self.console.forget(of.id);
         self.isolate.close(of.id);
     }
@@ -280,6 +282,16 @@ impl Resident {
     pub(super) fn end_later_over_limit(&mut self, now: Instant) -> Option<Gone> {
         let mut index = 0;
         while index < self.later.len() {
+            let Later { of, stage, .. } = &self.later[index];
+            let streams = matches!(stage, Stage::Streaming(_));
+            if streams && self.cell.outgoing.progress(of.id).is_none() {
+                // Nobody wants it, and whoever said so did not find it here.
+                let of = self.leave_stream(of.id);
+                if let Some(gone) = of.and_then(|of| self.abort(of)) {
+                    return Some(gone);
+                }
+                continue;
+            }
             let Err(failure) = self.check_limits(index, now) else {
                 index += 1;
                 continue;
@@ -350,6 +362,7 @@ impl Resident {
                 Stage::Waiting => {
                     self.console.error(of.id, failure.detail.to_string());
                     self.cell.ended(1);
+                    self.cell.rest();
                     self.console.forget(of.id);
                 }
             }

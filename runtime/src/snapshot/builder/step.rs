@@ -4,9 +4,7 @@ use super::call::{Mute, call, call_all, events};
 use super::{Caches, StepReport, Task, WORTH_US, base_name, beside, write_artifact};
 use crate::egress::asked_in_vain;
 use crate::function::Function;
-use crate::isolate::{
-    Built, Control, Failure, Isolate, WarmUp, build_snapshot, guard, platform, set_development, thread_cpu_ns,
-};
+use crate::isolate::{Built, Control, Failure, Isolate, WarmUp, build_snapshot, guard, platform, thread_cpu_ns};
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::caches;
 use crate::snapshot::web::{Bases, Platform};
@@ -31,7 +29,6 @@ pub(super) fn live(step: &str) -> io::Result<StepReport> {
     let bases = Bases::open(Path::new(&order.base_snapshot))?;
     let base = bases.base();
     caches::use_for(Path::new(&order.base_snapshot));
-    set_development(order.dev);
     confine(order, task.cpu_s)?;
     platform::init();
     let executor = tokio::runtime::Builder::new_current_thread().enable_time().max_blocking_threads(1).build()?;
