@@ -107,7 +107,7 @@ const HINTS: &[(&str, &str)] = &[
         "WebAssembly",
         "compile WebAssembly at the first call, not at the top level: `module ??= new WebAssembly.Module(…)`",
     ),
-    ("Promise.try", "write `new Promise((resolve) => resolve(f()))`, or test for `Promise.try` inside the handler"),
+    ("Promise.try", "write `new Promise((resolve) => resolve(f()))`, or call it inside the handler"),
     ("Temporal", "use `Temporal` inside the handler"),
     ("SharedArrayBuffer", "test for `SharedArrayBuffer` inside the handler; it is not available in Isle"),
     ("Intl.", "make `Intl` objects at the first call, not at the top level: `format ??= new Intl.NumberFormat(…)`"),

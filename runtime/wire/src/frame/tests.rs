@@ -101,6 +101,8 @@ fn frame() -> impl Strategy<Value = Frame> {
         id.prop_map(Frame::Pong),
         blob().prop_map(Frame::Stats),
         id.prop_map(|version| Frame::Evict { version }),
+        id.prop_map(|version| Frame::Gone { version }),
+        any::<bool>().prop_map(Frame::Lingers),
     ]
 }
 
