@@ -93,12 +93,13 @@ pub fn bundle_one(root: &Path, entry: &str, purpose: Purpose) -> Done<Option<(St
         return Ok(None);
     }
     let (folder, mut names) = run(root, &BTreeSet::from([entry.to_owned()]), purpose)?;
-    let name = names.remove(entry).ok_or_else(|| Failure::said(format!("{entry} was bundled into nothing")))?;
+    let name = names.remove(entry).ok_or_else(|| nothing(entry))?;
     Ok(Some((name, folder)))
 }
 
 /// One run of the bundler. Modules, maps and the author's texts; and each entry's module.
 fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folder, BTreeMap<String, String>)> {
+    let files = real_files(root, entries)?;
     let refusals = Refusals::default();
     let options = options(root, entries, purpose);
     let plugins: Vec<SharedPluginable> = vec![Arc::new(Isle::new(root, refusals.clone()))];
@@ -124,13 +125,13 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
     }
     let (output, read) = output.map_err(Failure::said)?;
     let mut folder = Folder::default();
-    let mut names = BTreeMap::new();
+    let mut modules = BTreeMap::new();
     for asset in &output.assets {
         let Output::Chunk(chunk) = asset else { continue };
         if chunk.is_entry
-            && let Some(entry) = chunk.facade_module_id.as_ref().and_then(|id| below(root, Path::new(&**id)))
+            && let Some(id) = &chunk.facade_module_id
         {
-            names.insert(entry, chunk.filename.to_string());
+            modules.insert(PathBuf::from(&**id), chunk.filename.to_string());
         }
         if let Some(map) = &chunk.map {
             let mut map = map.clone();
@@ -153,7 +154,28 @@ fn run(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> Done<(Folde
             folder.folders.extend(path.parent().map(Path::to_owned));
         }
     }
-    Ok((folder, names))
+    let name = |(entry, file): (String, PathBuf)| match modules.get(&file) {
+        Some(name) => Ok((entry, name.clone())),
+        None => Err(nothing(&entry)),
+    };
+    Ok((folder, files.into_iter().map(name).collect::<Done<BTreeMap<_, _>>>()?))
+}
+
+/// Each entry's file, links followed: that is what the bundler calls it.
+fn real_files(root: &Path, entries: &BTreeSet<String>) -> Done<BTreeMap<String, PathBuf>> {
+    let file = |entry: &String| {
+        let path = root.join(entry);
+        let file = path.canonicalize().map_err(|error| Failure::io("open", &path, &error))?;
+        if !file.starts_with(root) {
+            return Err(Failure::said(format!("the entry `{entry}` leads out of the folder")));
+        }
+        Ok((entry.clone(), file))
+    };
+    entries.iter().map(file).collect()
+}
+
+fn nothing(entry: &str) -> Failure {
+    Failure::said(format!("the entry `{entry}` was bundled into nothing"))
 }
 
 fn options(root: &Path, entries: &BTreeSet<String>, purpose: Purpose) -> BundlerOptions {
@@ -284,6 +306,51 @@ mod tests {
         assert!(bundle(root.path(), &MANIFEST.replace("src/x.ts", "x.js"), Purpose::Production).unwrap().is_none());
         let missing = bundle(root.path(), MANIFEST, Purpose::Production).unwrap_err();
         assert_eq!(missing, Failure::said("isle.toml:3: the entry `src/x.ts` is not there"));
+    }
+
+    /// What a bundle of these entries, named in turn, has as their modules' texts.
+    fn modules(root: &Path, entries: &[&str]) -> Vec<String> {
+        let manifest = |name: &dyn Fn(usize) -> String| {
+            let function = |at| format!("[functions.f{at}]\nentry = {:?}\n", name(at));
+            format!("app = \"a\"\n{}", (0..entries.len()).map(function).collect::<String>())
+        };
+        let written = manifest(&|at| entries[at].to_owned());
+        let (bundled, folder) = bundle(root, &written, Purpose::Production).unwrap().unwrap();
+        let names: Vec<String> = super::entries(&bundled).into_iter().map(|entry| entry.path).collect();
+        assert_eq!(bundled, manifest(&|at| names[at].clone()));
+        names.iter().map(|name| folder.files[name].clone()).collect()
+    }
+
+    #[test]
+    fn an_entry_is_the_file_that_the_manifest_names() {
+        let root = tree(&[
+            ("a.js", "export const handler = () => 'compiled a';"),
+            ("a.ts", "export const handler = (): string => 'source of a';"),
+            ("m.mjs", "export const handler = () => 'compiled m';"),
+            ("m.mts", "export const handler = (): string => 'source of m';"),
+            ("x.ts", "import { handler as a } from './a.js'; export const handler = (): string => 'x' + a();"),
+        ]);
+        let texts = modules(root.path(), &["a.js", "m.mjs", "x.ts"]);
+        assert!(texts[0].contains("compiled a") && !texts[0].contains("source of"), "{}", texts[0]);
+        assert!(texts[1].contains("compiled m") && !texts[1].contains("source of"), "{}", texts[1]);
+        // An import means the source, as tsc has it.
+        assert!(texts[2].contains("source of a"), "{}", texts[2]);
+    }
+
+    #[test]
+    fn an_entry_may_be_a_link_inside_the_folder_only() {
+        let outside = tree(&[("secret.ts", "export const handler = () => 'secret';")]);
+        let root = tree(&[
+            ("lib/real.ts", "import { b } from './b'; export const handler = (): string => 'real' + b;"),
+            ("lib/b.ts", "export const b: string = 'b';"),
+        ]);
+        std::os::unix::fs::symlink("lib/real.ts", root.path().join("link.ts")).unwrap();
+        std::os::unix::fs::symlink(outside.path().join("secret.ts"), root.path().join("x.ts")).unwrap();
+        for texts in [modules(root.path(), &["link.ts"]), modules(root.path(), &["lib/real.ts", "link.ts"])] {
+            assert!(texts.iter().all(|text| text.contains("handler")), "{texts:?}");
+        }
+        let out = bundle(root.path(), &MANIFEST.replace("src/", ""), Purpose::Production).unwrap_err();
+        assert_eq!(out, Failure::said("the entry `x.ts` leads out of the folder"));
     }
 
     #[test]

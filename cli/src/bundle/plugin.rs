@@ -5,7 +5,7 @@ use rolldown::plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
     HookUsage, Plugin, PluginContext, PluginContextResolveOptions, SharedLoadPluginContext,
 };
-use rolldown_common::{ImportKind, ModuleType, ResolvedExternal};
+use rolldown_common::{ImportKind, ModuleType, ResolvedExternal, ResolvedId};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -92,6 +92,14 @@ impl Isle {
         Isle { root: root.to_owned(), refusals }
     }
 
+    /// An entry is the file that the manifest names, even where an import of that name would mean
+    /// another: `a.ts` for `./a.js`. `found` is what an import would mean.
+    fn entry(&self, specifier: &str, found: Option<ResolvedId>) -> Option<HookResolveIdOutput> {
+        let id = self.root.join(specifier).canonicalize().ok()?.to_str()?.into();
+        // Their `package.json` is the same: it says what the module's format is.
+        Some(HookResolveIdOutput { id, ..HookResolveIdOutput::from_resolved_id(found?) })
+    }
+
     /// Why `specifier` cannot be imported by `importer`.
     fn refusal(&self, specifier: &str, importer: Option<&str>) -> String {
         let importer = importer.unwrap_or_default();
@@ -135,7 +143,7 @@ impl Plugin for Isle {
 
     async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         let specifier = args.specifier;
-        if args.is_entry || specifier.starts_with('\0') || specifier.starts_with("rolldown:") {
+        if specifier.starts_with('\0') || specifier.starts_with("rolldown:") {
             return Ok(None);
         }
         let node = specifier.strip_prefix("node:").unwrap_or(specifier);
@@ -153,6 +161,9 @@ impl Plugin for Isle {
             ..PluginContextResolveOptions::default()
         };
         let resolved = ctx.resolve(specifier, args.importer, Some(options)).await?;
+        if args.is_entry {
+            return Ok(self.entry(specifier, resolved.ok()));
+        }
         match resolved {
             Ok(resolved) if !matches!(resolved.external, ResolvedExternal::Bool(true)) => {
                 let mut resolved = HookResolveIdOutput::from_resolved_id(resolved);
