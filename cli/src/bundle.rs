@@ -3,9 +3,9 @@
 //!
 //! An app whose functions are plain modules that import each other by relative path is sent as it
 //! is. As soon as one function needs more ([`scan`]), all of them are bundled in one run: each
-//! entry becomes one module, code that several entries share becomes modules of its own, and
-//! nothing else travels. Beside each module goes its source map, so that stacks name the author's
-//! files and lines.
+//! entry becomes one module, code that several entries share becomes modules of its own, and beside
+//! them only the events of the functions' warm-ups travel. Each module has its source map with it,
+//! so that stacks name the author's files and lines.
 //!
 //! Packages are entered by the conditions [`CONDITIONS`]; dead code is dropped, nothing is minified.
 
@@ -13,7 +13,7 @@ mod entries;
 mod plugin;
 mod scan;
 
-use entries::{entries, rewritten};
+use entries::{entries, rewritten, warm_ups};
 pub use scan::is_source;
 
 use crate::failure::{Done, Failure};
@@ -80,7 +80,10 @@ pub fn bundle(root: &Path, manifest: &str, purpose: Purpose) -> Done<Option<(Str
     if !there.iter().any(|entry| scan::needs_bundling(&real, entry)) {
         return Ok(None);
     }
-    let (folder, names) = run(&real, &there, purpose)?;
+    let (mut folder, names) = run(&real, &there, purpose)?;
+    for event in warm_ups(manifest) {
+        folder.add(&real, &event)?;
+    }
     Ok(Some((rewritten(manifest, &entries, &names), folder)))
 }
 
@@ -351,6 +354,32 @@ mod tests {
         }
         let out = bundle(root.path(), &MANIFEST.replace("src/", ""), Purpose::Production).unwrap_err();
         assert_eq!(out, Failure::said("the entry `x.ts` leads out of the folder"));
+    }
+
+    #[test]
+    fn warm_up_events_travel_with_the_bundle() {
+        let outside = tree(&[("secret.json", "{}")]);
+        let root = tree(&[
+            ("x.ts", "export const handler = (): number => 1;"),
+            ("warm/up/e.json", "{\"rawPath\": \"/\"}"),
+            ("warm/other.json", "{}"),
+            ("page.json", "{}"),
+            (".git/e.json", "{}"),
+        ]);
+        std::os::unix::fs::symlink(outside.path().join("secret.json"), root.path().join("out.json")).unwrap();
+        let deployed = |warm_up: &str| {
+            let manifest = format!("{}warmup = {warm_up}\n", MANIFEST.replace("src/", ""));
+            bundle(root.path(), &manifest, Purpose::Production).unwrap().unwrap().1
+        };
+        let folder = deployed("'warm/up/e.json'");
+        assert_eq!(folder.files.keys().collect::<Vec<_>>(), ["warm/up/e.json", "x.js", "x.js.map"]);
+        assert_eq!(folder.files["warm/up/e.json"], "{\"rawPath\": \"/\"}");
+        assert!(folder.folders.contains(&root.path().join("warm/up")), "a save in it is seen");
+        assert!(folder.sources.contains_key("warm/up/e.json"));
+        let folder =
+            deployed("['./page.json', { rawPath = '/x' }, 'warm/up/e.json', 'out.json', '.git/e.json', 'gone.json']");
+        assert_eq!(folder.files.keys().collect::<Vec<_>>(), ["page.json", "warm/up/e.json", "x.js", "x.js.map"]);
+        assert_eq!(folder.skipped.iter().map(|skipped| skipped.path.as_str()).collect::<Vec<_>>(), ["out.json"]);
     }
 
     #[test]

@@ -26,10 +26,10 @@ pub const MANIFEST: &str = "isle.toml";
 pub async fn run(args: DeployArgs) -> Done {
     let manifest = read_manifest(&args.folder)?;
     let (app, manifest) = named(&manifest, args.app.as_deref())?;
-    let (manifest, folder) = bundle::gather(&args.folder, manifest, Purpose::Production)?;
+    let (fitting, folder) = bundle::gather(&args.folder, manifest.clone(), Purpose::Production)?;
     report_skipped(&folder);
     let client = Client::of(&args.node);
-    let answer = match upload(&client, args.tenant.as_deref(), &app, &manifest, &folder.files).await {
+    let answer = match upload(&client, args.tenant.as_deref(), &app, &fitting, &folder.files).await {
         Err(ClientError::Refused { status: 422, error }) if !args.node.json => {
             let details = refused(&error);
             return Err(Failure::Report(refusal(&app, &details, &manifest, folder.texts(), Paint::stderr())));

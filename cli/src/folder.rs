@@ -57,6 +57,31 @@ impl Folder {
         self.skipped.push(Skipped { path, why: why.into() });
     }
 
+    /// Adds one file of the author's to a bundle, by the rules of [`walk`]; `root` is a real path.
+    /// What is not there is for the node to say.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or far too many.
+    pub fn add(&mut self, root: &Path, name: &str) -> Done {
+        if name.split('/').any(is_passed_over) {
+            return Ok(());
+        }
+        let path = root.join(name);
+        // Where it would appear.
+        self.folders.extend(path.ancestors().skip(1).find(|folder| folder.is_dir()).map(Path::to_owned));
+        match path.canonicalize() {
+            Ok(real) if !real.starts_with(root) => self.skip(name.to_owned(), "a link that leads out of the folder"),
+            Ok(real) if real.is_file() => {
+                self.folders.extend(real.parent().map(Path::to_owned));
+                self.read(&real, name.to_owned())?;
+                let text = self.files.get(name).cloned();
+                self.sources.extend(text.map(|text| (name.to_owned(), text)));
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Reads one module file, or notes why not.
     fn read(&mut self, path: &Path, name: String) -> Done {
         if self.files.len() >= FILES_MAX {
@@ -114,7 +139,7 @@ pub fn walk(root: &Path) -> Done<Folder> {
                 }
                 continue;
             };
-            if name.starts_with('.') || name == "node_modules" {
+            if is_passed_over(name) {
                 continue;
             }
             let below = format!("{prefix}{name}");
@@ -134,6 +159,11 @@ pub fn walk(root: &Path) -> Done<Folder> {
         }
     }
     Ok(found)
+}
+
+/// Whether a file or folder of this name is nobody's to publish.
+fn is_passed_over(name: &str) -> bool {
+    name.starts_with('.') || name == "node_modules"
 }
 
 /// The entry's kind after following links, or `None` if it leads out of `root` or nowhere.

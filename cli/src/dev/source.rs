@@ -30,8 +30,10 @@ pub enum Source {
 /// What was there at one time.
 #[derive(Debug, Default)]
 pub struct Code {
-    /// The manifest's text; empty for a single file.
+    /// The manifest's text, as its author wrote it; empty for a single file.
     pub manifest: String,
+    /// The manifest that fits the modules: the same, except for the entries that were bundled.
+    pub fitting: String,
     /// The modules.
     pub folder: Folder,
     /// What a single file's module is called where it was bundled.
@@ -91,9 +93,9 @@ impl Source {
             Source::Folder { root } => {
                 let manifest = read_manifest(root)?;
                 match bundle::gather(root, manifest.clone(), Purpose::Development) {
-                    Ok((manifest, mut folder)) => {
+                    Ok((fitting, mut folder)) => {
                         folder.folders.insert(root.clone());
-                        Ok(Code { manifest, folder, ..Code::default() })
+                        Ok(Code { manifest, fitting, folder, ..Code::default() })
                     }
                     Err(failure) => wrong(manifest, folder::walk(root)?.folders, failure),
                 }
@@ -120,7 +122,7 @@ impl Source {
             }
             Source::Folder { .. } => {
                 let refused = |error: BundleError| Box::new(Refused::from(error));
-                let manifest = manifest::parse(&code.manifest, caps).map_err(|error| refused(error.into()))?;
+                let manifest = manifest::parse(&code.fitting, caps).map_err(|error| refused(error.into()))?;
                 let app = manifest.app.clone();
                 let bundle = Bundle::new(manifest, code.folder.files.clone(), FILES_BYTES_MAX).map_err(refused)?;
                 let built = bundle
@@ -193,7 +195,8 @@ mod tests {
 
     fn code(manifest: &str, files: &[(&str, &str)]) -> Code {
         let files = files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
-        Code { manifest: manifest.to_owned(), folder: Folder { files, ..Folder::default() }, ..Code::default() }
+        let (manifest, fitting) = (manifest.to_owned(), manifest.to_owned());
+        Code { manifest, fitting, folder: Folder { files, ..Folder::default() }, ..Code::default() }
     }
 
     #[test]
@@ -227,6 +230,21 @@ mod tests {
         let source = Source::Folder { root: root.path().to_owned() };
         let error = source.routes(&code("app = \"x\"\nfoo = 1\n", &[]), &Limits::default()).unwrap_err();
         assert_eq!((error.file.as_deref(), error.line), (Some("isle.toml"), Some(2)));
+    }
+
+    #[test]
+    fn a_bundled_folder_keeps_its_authors_manifest_and_has_its_warm_up_events() {
+        let root = tempfile::tempdir().unwrap();
+        fs::write(root.path().join("hello.ts"), "export const handler = (): number => 1").unwrap();
+        fs::write(root.path().join("e.json"), "{}").unwrap();
+        let manifest = "app = \"blog\"\n[functions.hello]\nentry = \"hello.ts\" # mine\nwarmup = \"e.json\"\n";
+        fs::write(root.path().join("isle.toml"), manifest).unwrap();
+        let source = Source::at(root.path()).unwrap();
+        let code = source.read().unwrap();
+        assert_eq!((code.manifest.as_str(), code.fitting.as_str()), (manifest, &*manifest.replace(".ts", ".js")));
+        source.routes(&code, &Limits::default()).unwrap();
+        fs::write(root.path().join("e.json"), "{\"rawPath\": \"/\"}").unwrap();
+        assert_eq!(differences(&code, &source.read().unwrap()), "e.json");
     }
 
     #[test]
