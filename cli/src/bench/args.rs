@@ -73,7 +73,8 @@ pub struct BenchArgs {
     /// Connect to this address, whatever the URL's host is
     #[arg(long, value_name = "ADDRESS")]
     pub connect: Option<SocketAddr>,
-    /// Fail when it is exceeded, such as p99=5ms, max=1s or failures=0.1%; may be repeated
+    /// Fail when it is exceeded, such as p99=5ms, max=1s or failures=0.1%; may be repeated. Requests
+    /// that fail count as slower than any limit
     #[arg(long = "threshold", value_name = "WHAT=LIMIT", value_parser = threshold::parse)]
     pub thresholds: Vec<Threshold>,
     /// Write a report, one page that needs nothing else

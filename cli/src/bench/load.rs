@@ -128,7 +128,10 @@ pub async fn run(
                 };
                 let sample = tokio::select! {
                     biased;
-                    _ = stop.wait_for(|stop| *stop) => break,
+                    _ = stop.wait_for(|stop| *stop) => {
+                        recorder.give_up(began.elapsed());
+                        break;
+                    }
                     sample = lane.turn(&job, due, began, evict_before) => sample,
                 };
                 recorder.record(&sample);

@@ -50,7 +50,7 @@ use progress::{Bar, Progress};
 use record::Times;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use summary::{Before, Load, Summary, TargetInfo};
 use target::{FunctionName, Target, Url};
 use tokio::sync::watch;
@@ -123,11 +123,9 @@ async fn measured(args: &BenchArgs, cold: bool) -> Done<(Summary, Times)> {
     let before = before(args, cold, &found, body.len());
     let progress = Arc::new(Progress::default());
     let bar = Bar::start("measuring", plan, progress.clone());
-    let began = Instant::now();
     let (recorder, _) = load::run(&job, plan, lanes, &progress, &stop).await;
     drop(bar);
-    let stopped = stop.borrow().then(|| began.elapsed());
-    let mut summary = Summary::of(before, &plan, &recorder, stopped);
+    let mut summary = Summary::of(before, &plan, &recorder);
     let quantile = |share| summary::quantile_us(&recorder.latency, share);
     summary.thresholds = args.thresholds.iter().map(|threshold| threshold.judge(&summary, quantile)).collect();
     Ok((summary, recorder.latency))

@@ -264,7 +264,12 @@ fn facts(out: &mut String, summary: &Summary) {
         grouped(requests.measured),
         grouped(requests.failed)
     );
-    for (count, what) in [(requests.left_out, "left out"), (requests.not_sent, "never sent")] {
+    let others = [
+        (requests.left_out, "left out"),
+        (requests.not_sent, "never sent"),
+        (requests.given_up, "given up at the end"),
+    ];
+    for (count, what) in others {
         if count > 0 {
             _ = write!(counts, ", {} {what}", grouped(count));
         }

@@ -97,6 +97,10 @@ pub struct Recorder {
     cold: bool,
     /// Requests that were sent, or should have been when the eviction before failed.
     pub sent: u64,
+    /// Requests whose turn it was when the run was stopped: no failures of the server's.
+    pub given_up: u64,
+    /// When the run was stopped, if it was, from its start.
+    pub stopped: Option<Duration>,
     /// Bytes of bodies received.
     pub bytes: u64,
     /// When the last answer came, from the start of the run.
@@ -131,6 +135,8 @@ impl Recorder {
         Recorder {
             cold,
             sent: 0,
+            given_up: 0,
+            stopped: None,
             bytes: 0,
             elapsed: Duration::ZERO,
             latency: Times::new(),
@@ -189,6 +195,12 @@ impl Recorder {
         }
     }
 
+    /// Notes that the run was stopped `at` this time, before the request whose turn it was had an answer.
+    pub fn give_up(&mut self, at: Duration) {
+        self.given_up += 1;
+        self.stopped = Some(at);
+    }
+
     fn failed(&mut self, what: String, detail: &str, latency: Duration) {
         let full = self.failures.len() >= FAILURES_MAX && !self.failures.contains_key(&what);
         let what = if full { "others".to_owned() } else { what };
@@ -199,6 +211,9 @@ impl Recorder {
     /// Adds another connection's.
     pub fn add(&mut self, other: Recorder) {
         self.sent += other.sent;
+        self.given_up += other.given_up;
+        // What became due while the connections stopped, one after another, was nobody's turn.
+        self.stopped = self.stopped.into_iter().chain(other.stopped).min();
         self.bytes += other.bytes;
         self.elapsed = self.elapsed.max(other.elapsed);
         self.unverified += other.unverified;

@@ -231,7 +231,7 @@ mod tests {
     #[test]
     fn a_report_fits_80_columns_and_has_no_colour_where_none_is_wanted() {
         let mut run = summary();
-        let verdict = crate::bench::threshold::parse("p99=5ms").unwrap().judge(&run, |_| 5_700.0);
+        let verdict = crate::bench::threshold::parse("p90=5ms").unwrap().judge(&run, |_| 5_700.0);
         run.thresholds.push(verdict);
         let report = report(&run, &cold().latency, Paint::OFF);
         for line in report.lines() {
@@ -247,7 +247,7 @@ mod tests {
             "status 429 refused_busy",
             "reset <by> peer",
             "2 of 100 requests found a warm isolate",
-            "✗  p99 ≤ 5.00 ms            5.70 ms",
+            "✗  p90 ≤ 5.00 ms            5.70 ms",
         ] {
             assert!(report.contains(part), "{part} is missing in\n{report}");
         }

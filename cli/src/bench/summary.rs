@@ -13,7 +13,6 @@ use crate::bench::timing::Part;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// The name of this shape.
 const SCHEMA: &str = "isle-bench/1";
@@ -133,6 +132,8 @@ pub struct Requests {
     pub failed: u64,
     /// Open loop: due, but never sent, because the run ended before their turn.
     pub not_sent: u64,
+    /// Under way, or next, when the run was stopped.
+    pub given_up: u64,
 }
 
 /// A distribution in a few numbers, in µs.
@@ -242,9 +243,9 @@ pub struct Before {
 }
 
 impl Summary {
-    /// Sums up a run. `stopped` is when it was interrupted, if it was.
-    pub fn of(before: Before, plan: &Plan, run: &Recorder, stopped: Option<Duration>) -> Summary {
-        let due = match stopped {
+    /// Sums up a run.
+    pub fn of(before: Before, plan: &Plan, run: &Recorder) -> Summary {
+        let due = match run.stopped {
             Some(at) => plan.due_within(at),
             None => plan.rate.and(plan.total()),
         };
@@ -272,14 +273,15 @@ impl Summary {
             environment: before.environment,
             started_at_ms: before.started_at_ms,
             elapsed_s: round(seconds),
-            interrupted: stopped.is_some(),
+            interrupted: run.stopped.is_some(),
             requests: Requests {
                 sent: run.sent,
                 measured,
                 left_out,
                 unverified: run.unverified,
                 failed,
-                not_sent: due.unwrap_or(0).saturating_sub(run.sent),
+                not_sent: due.unwrap_or(0).saturating_sub(run.sent + run.given_up),
+                given_up: run.given_up,
             },
             rate_per_s: if seconds > 0.0 { round((measured + left_out) as f64 / seconds) } else { 0.0 },
             body_bytes: run.bytes,
@@ -371,6 +373,7 @@ pub mod samples {
     //! A run for the tests of all that shows one.
     use super::*;
     use crate::bench::record::samples::cold;
+    use std::time::Duration;
 
     /// What is known before a run.
     pub fn before() -> Before {
@@ -407,7 +410,7 @@ pub mod samples {
     /// The sample run of [`cold`], summed up.
     pub fn summary() -> Summary {
         let plan = Plan { rate: None, requests: Some(100), duration: None, grace: Duration::ZERO };
-        Summary::of(before(), &plan, &cold(), None)
+        Summary::of(before(), &plan, &cold())
     }
 }
 
@@ -415,6 +418,7 @@ pub mod samples {
 mod tests {
     use super::samples::{before, summary};
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn the_json_has_the_documented_shape() {
@@ -456,15 +460,19 @@ mod tests {
     fn what_was_due_and_never_sent_is_said() {
         let plan =
             Plan { rate: Some(100.0), requests: None, duration: Some(Duration::from_secs(2)), grace: Duration::ZERO };
-        let run = crate::bench::record::samples::cold();
-        assert_eq!(Summary::of(before(), &plan, &run, None).requests.not_sent, 100);
-        assert_eq!(Summary::of(before(), &plan, &run, Some(Duration::from_millis(1_095))).requests.not_sent, 10);
+        let mut run = crate::bench::record::samples::cold();
+        assert_eq!(Summary::of(before(), &plan, &run).requests.not_sent, 100);
+        // Of 110 that were due, 100 were sent, and 2 were under way.
+        run.give_up(Duration::from_millis(1_096));
+        run.give_up(Duration::from_millis(1_095));
+        let stopped = Summary::of(before(), &plan, &run);
+        assert_eq!((stopped.requests.not_sent, stopped.requests.given_up, stopped.interrupted), (8, 2, true));
     }
 
     #[test]
     fn an_empty_run_has_no_numbers_and_no_nan() {
         let plan = Plan { rate: None, requests: Some(0), duration: None, grace: Duration::ZERO };
-        let json = serde_json::to_string(&Summary::of(before(), &plan, &Recorder::new(false), None)).unwrap();
+        let json = serde_json::to_string(&Summary::of(before(), &plan, &Recorder::new(false))).unwrap();
         assert!(!json.contains("NaN") && json.contains("\"split\":null"), "{json}");
     }
 }

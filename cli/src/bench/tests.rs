@@ -1,14 +1,18 @@
 //! The whole of `isle bench` against a small server that plays a node: both its listeners in one.
 
 use crate::bench::args::{BenchArgs, BenchCommand};
+use crate::bench::connect::Endpoint;
+use crate::bench::load::{self, Job};
 use crate::bench::summary::Summary;
 use crate::failure::{Done, Failure};
+use bytes::Bytes;
 use clap::Parser;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 /// How the server behaves.
 #[derive(Clone, Copy, Default)]
@@ -31,6 +35,8 @@ struct Node {
     requests: AtomicU64,
     evictions: AtomicU64,
     connections: AtomicU64,
+    /// Requests to the function that came, answered or not.
+    begun: watch::Sender<u64>,
 }
 
 async fn node(manner: Manner) -> Arc<Node> {
@@ -103,6 +109,7 @@ impl Node {
     async fn hello(&self, head: &str) -> String {
         assert!(head.contains(&format!("\r\nhost: blog.localhost:{}\r\n", self.port)), "{head}");
         assert!(head.contains("\r\nisle-timing: 1\r\n"), "{head}");
+        self.begun.send_modify(|begun| *begun += 1);
         if !self.manner.takes.is_zero() {
             tokio::time::sleep(self.manner.takes).await;
         }
@@ -213,6 +220,27 @@ async fn an_open_loop_shows_the_queue_that_a_closed_loop_hides() {
     let split = open.split.unwrap();
     assert_eq!(split.parts[0].part, "backlog");
     assert!(split.parts[0].latency.max > 170_000.0);
+}
+
+#[tokio::test]
+async fn what_is_under_way_when_a_run_is_stopped_is_no_failure() {
+    let node = node(Manner { takes: Duration::from_secs(3_600), ..Manner::default() }).await;
+    let args = args(&node, "warm http://blog.localhost:PORT/hello/isle -n 2 -c 2 --rate 1000000");
+    let found = super::find(&args, false).await.unwrap();
+    let endpoint = Endpoint::of(&found.url, None).await.unwrap();
+    let request = super::request(&args, &found, &Bytes::new()).unwrap();
+    let job = Arc::new(Job { request, eviction: None, timeout: args.timeout });
+    let lanes = super::lanes(&args, false, endpoint).await.unwrap();
+    let (stop, stopped) = watch::channel(false);
+    let (plan, progress) = (args.plan(false), Arc::default());
+    let interrupt = async {
+        drop(node.begun.subscribe().wait_for(|begun| *begun == 2).await);
+        stop.send_replace(true);
+    };
+    let ((recorder, _), ()) = tokio::join!(load::run(&job, plan, lanes, &progress, &stopped), interrupt);
+    let run = Summary::of(super::before(&args, false, &found, 0), &plan, &recorder);
+    assert!(run.interrupted);
+    assert_eq!((run.requests.sent, run.requests.given_up, run.requests.not_sent), (0, 2, 0));
 }
 
 #[tokio::test]

@@ -88,23 +88,32 @@ fn shown(limit: Duration) -> String {
 }
 
 impl Threshold {
-    /// Holds a run against the promise. `quantile_us` looks up its latency distribution. A run in
-    /// which nothing was measured keeps no promise about latency.
+    /// Holds a run against the promise. `quantile_us` looks up its latency distribution. What failed
+    /// and what was due and never sent counts as slower than any limit.
     pub fn judge(&self, summary: &Summary, quantile_us: impl Fn(f64) -> f64) -> Verdict {
+        // What was due and never sent failed its user as well.
+        let failed = summary.requests.failed + summary.requests.not_sent;
         let (measured, kept) = match self {
             Threshold::Latency { .. } if summary.latency_us.count == 0 => ("nothing".to_owned(), false),
             Threshold::Latency { of, limit } => {
-                let Latency { mean, max, .. } = summary.latency_us;
+                let Latency { count, mean, max, .. } = summary.latency_us;
+                let whole = (count + failed) as f64 / count as f64;
                 let us = match of {
-                    Measure::Quantile(share) => quantile_us(*share),
-                    Measure::Mean => mean,
-                    Measure::Max => max,
+                    Measure::Quantile(share) => {
+                        // The same request's place among those that were measured. What multiplying
+                        // added does not count.
+                        let place = share * whole;
+                        (place <= 1.0 + 1e-9).then(|| quantile_us(place.min(1.0)))
+                    }
+                    Measure::Mean => (failed == 0).then_some(mean),
+                    Measure::Max => (failed == 0).then_some(max),
                 };
-                (micros(us), us <= limit.as_secs_f64() * 1e6)
+                match us {
+                    Some(us) => (micros(us), us <= limit.as_secs_f64() * 1e6),
+                    None => (format!("{} failed", percent(1.0 - 1.0 / whole)), false),
+                }
             }
             Threshold::Failures(most) => {
-                // What was due and never sent failed its user as well.
-                let failed = summary.requests.failed + summary.requests.not_sent;
                 let share = failed as f64 / (summary.requests.sent + summary.requests.not_sent).max(1) as f64;
                 (percent(share), share <= *most)
             }
@@ -140,11 +149,29 @@ mod tests {
     fn a_run_is_held_against_them() {
         let run = summary();
         let judge = |text: &str| parse(text).unwrap().judge(&run, |_| 4_000.0);
-        assert!(judge("p99=4ms").kept);
-        let verdict = judge("p99=3.9ms");
+        assert!(judge("p90=4ms").kept);
+        let verdict = judge("p90=3.9ms");
         assert!(!verdict.kept);
         assert_eq!(verdict.measured, "4.00 ms");
         assert!(!judge("failures=0").kept, "the sample run has failures");
         assert!(judge("failures=50%").kept);
+    }
+
+    #[test]
+    fn what_has_no_answer_is_slower_than_any_limit() {
+        let mut run = summary();
+        (run.latency_us.count, run.requests.failed, run.requests.not_sent) = (90, 0, 0);
+        let judge = |run: &Summary, text: &str| parse(text).unwrap().judge(run, |share| share * 1_000.0);
+        for text in ["p50=1s", "p99.9=1s", "p100=1s", "mean=1s", "max=1s"] {
+            assert!(judge(&run, text).kept, "{text}");
+        }
+        (run.requests.failed, run.requests.not_sent) = (4, 6);
+        // The 81st of 90 is the 81st of 100, and the 90th of all that is the last one with an answer.
+        assert_eq!(judge(&run, "p81=1s").measured, "900 µs");
+        assert!(judge(&run, "p90=1ms").kept);
+        for text in ["p90.1=1s", "p99=1s", "mean=1s", "max=1s"] {
+            let verdict = judge(&run, text);
+            assert!(!verdict.kept && verdict.measured == "10.0% failed", "{verdict:?}");
+        }
     }
 }
