@@ -12,7 +12,9 @@ use hyper::body::Incoming;
 use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue};
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
+use nix::sys::socket::{setsockopt, sockopt};
 use serde::{Deserialize, de::DeserializeOwned};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,9 +23,17 @@ use tokio::time::timeout;
 
 /// Time for a TCP connection, and for TLS on it. 5 s: half around the world and one lost packet.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for a whole answer. 120 s: a deployment starts each of its functions once, at up to a
-/// second of CPU time each.
+/// Time for a whole answer. 120 s: the node does little for it, but may be at a deployment of the
+/// same app first.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(120);
+/// Time for the answer to an upload. 6 h: for a hundred functions whose builders all take the 30 s
+/// that they may, one after another, a node needs 50 minutes, and tenants take turns.
+const UPLOAD_TIMEOUT: Duration = Duration::from_secs(6 * 3600);
+/// How often somebody who waits for an upload is told that it goes on.
+const NOTE_EVERY: Duration = Duration::from_secs(60);
+/// A node that is gone is found after a silence of 15 s and three probes without an answer: what is
+/// waited for may take long, and a machine that is off closes no connection.
+const KEEPALIVE: (u32, u32, u32) = (15, 5, 3);
 /// The longest answer that is read whole, in bytes.
 const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// The longest line of a stream, in bytes.
@@ -36,8 +46,8 @@ pub enum ClientError {
     Unreachable { node: NodeUrl, why: String },
     /// The token has characters that no token has.
     BadToken,
-    /// The node took too long.
-    Slow { node: NodeUrl, waited: Duration },
+    /// The node took too long. What was to change something may still do so.
+    Slow { node: NodeUrl, waited: Duration, changing: bool },
     /// The connection broke in the middle.
     Broken { node: NodeUrl, why: String },
     /// The node said no.
@@ -65,8 +75,9 @@ impl std::fmt::Display for ClientError {
                 write!(f, "cannot reach node at {node}: {why}; is `isle serve` running?")
             }
             ClientError::BadToken => write!(f, "the token has characters that no token has"),
-            ClientError::Slow { node, waited } => {
-                write!(f, "node at {node} did not answer within {} s", waited.as_secs())
+            ClientError::Slow { node, waited, changing } => {
+                let perhaps = if *changing { "; it may still finish what it was asked to do" } else { "" };
+                write!(f, "node at {node} did not answer within {} s{perhaps}", waited.as_secs())
             }
             ClientError::Broken { node, why } => write!(f, "the connection to {node} broke: {why}"),
             ClientError::Refused { status: 401, error } => {
@@ -91,6 +102,7 @@ impl From<ClientError> for Failure {
 pub struct Client {
     node: NodeUrl,
     token: Option<String>,
+    answer_timeout: Duration,
 }
 
 /// A successful answer.
@@ -120,7 +132,7 @@ impl Answer {
 impl Client {
     /// A client; nothing is sent yet.
     pub fn new(node: NodeUrl, token: Option<String>) -> Client {
-        Client { node, token }
+        Client { node, token, answer_timeout: ANSWER_TIMEOUT }
     }
 
     /// A client as the command line asks for. Says so when the token would be readable on its way.
@@ -137,7 +149,7 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn get(&self, path: &str) -> Result<Answer, ClientError> {
-        self.call(Method::GET, path, None).await
+        self.call(Method::GET, path, None, self.answer_timeout).await
     }
 
     /// `POST` of JSON text.
@@ -145,7 +157,22 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn post(&self, path: &str, json: &serde_json::Value) -> Result<Answer, ClientError> {
-        self.call(Method::POST, path, Some(Bytes::from(json.to_string()))).await
+        self.call(Method::POST, path, Some(Bytes::from(json.to_string())), self.answer_timeout).await
+    }
+
+    /// `POST` of a deployment. The node answers when it has found out how to start each function, and
+    /// that may take as long as it takes; who waits for long is told that it goes on.
+    ///
+    /// # Errors
+    /// See [`ClientError`].
+    pub async fn upload(&self, path: &str, json: &serde_json::Value) -> Result<Answer, ClientError> {
+        let mut call = pin!(self.call(Method::POST, path, Some(Bytes::from(json.to_string())), UPLOAD_TIMEOUT));
+        loop {
+            match timeout(NOTE_EVERY, &mut call).await {
+                Ok(result) => return result,
+                Err(_) => remark(&format!("node at {} is still at it", self.node)),
+            }
+        }
     }
 
     /// `DELETE`.
@@ -153,10 +180,17 @@ impl Client {
     /// # Errors
     /// See [`ClientError`].
     pub async fn delete(&self, path: &str) -> Result<Answer, ClientError> {
-        self.call(Method::DELETE, path, None).await
+        self.call(Method::DELETE, path, None, self.answer_timeout).await
     }
 
-    async fn call(&self, method: Method, path: &str, body: Option<Bytes>) -> Result<Answer, ClientError> {
+    async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Bytes>,
+        limit: Duration,
+    ) -> Result<Answer, ClientError> {
+        let changing = method != Method::GET;
         let whole = async {
             let response = self.send(method, path, body).await?;
             let status = response.status().as_u16();
@@ -167,9 +201,9 @@ impl Client {
                 Err(self.refusal(status, &body))
             }
         };
-        match timeout(ANSWER_TIMEOUT, whole).await {
+        match timeout(limit, whole).await {
             Ok(result) => result,
-            Err(_) => Err(ClientError::Slow { node: self.node.clone(), waited: ANSWER_TIMEOUT }),
+            Err(_) => Err(ClientError::Slow { node: self.node.clone(), waited: limit, changing }),
         }
     }
 
@@ -178,8 +212,9 @@ impl Client {
     /// # Errors
     /// See [`ClientError`]; the time limit is for the answer's head only.
     pub async fn lines(&self, path: &str) -> Result<Lines, ClientError> {
-        let slow = |_| ClientError::Slow { node: self.node.clone(), waited: ANSWER_TIMEOUT };
-        let response = timeout(ANSWER_TIMEOUT, self.send(Method::GET, path, None)).await.map_err(slow)??;
+        let limit = self.answer_timeout;
+        let slow = |_| ClientError::Slow { node: self.node.clone(), waited: limit, changing: false };
+        let response = timeout(limit, self.send(Method::GET, path, None)).await.map_err(slow)??;
         let status = response.status().as_u16();
         if status == 200 {
             return Ok(Lines {
@@ -189,7 +224,7 @@ impl Client {
                 ended: false,
             });
         }
-        let body = timeout(ANSWER_TIMEOUT, self.whole_body(response.into_body())).await.map_err(slow)??;
+        let body = timeout(limit, self.whole_body(response.into_body())).await.map_err(slow)??;
         Err(self.refusal(status, &body))
     }
 
@@ -222,6 +257,8 @@ impl Client {
             Ok(Err(error)) => return Err(self.unreachable(plain(&error))),
             Err(_) => return Err(self.unreachable(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
         };
+        // A system that does not do it only finds out later that the node is gone.
+        _ = keep_alive(&stream);
         if !self.node.tls {
             return self.exchange(stream, request).await;
         }
@@ -267,6 +304,15 @@ impl Client {
         tokio::spawn(connection);
         sender.send_request(request).await.map_err(broken)
     }
+}
+
+/// Has the system find out whether the other side is still there.
+fn keep_alive(stream: &TcpStream) -> nix::Result<()> {
+    let (idle, interval, count) = KEEPALIVE;
+    setsockopt(stream, sockopt::TcpKeepIdle, &idle)?;
+    setsockopt(stream, sockopt::TcpKeepInterval, &interval)?;
+    setsockopt(stream, sockopt::TcpKeepCount, &count)?;
+    setsockopt(stream, sockopt::KeepAlive, &true)
 }
 
 /// TLS with the certificates that the system trusts.
@@ -401,6 +447,37 @@ mod tests {
         let (client, _served) = node("HTTP/1.1 404 Not Found\r\ncontent-length: 4\r\n\r\noops").await;
         let error = client.get("/v1/apps").await.unwrap_err().to_string();
         assert!(error.contains("is no Isle admin API: status 404"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_deployment_is_waited_for_longer_than_anything_else() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        let client = Client { answer_timeout: Duration::from_millis(50), ..Client::new(url, None) };
+        let nothing = serde_json::Value::Null;
+        let upload = client.upload("/v1/apps/blog/deployments", &nothing);
+        let others = async {
+            let (mut deploying, _) = listener.accept().await.unwrap();
+            // Longer than this the upload has waited already when its answer comes.
+            let slow = client.post("/v1/apps/blog/rollback", &nothing).await.unwrap_err().to_string();
+            assert!(slow.ends_with("did not answer within 0 s; it may still finish what it was asked to do"), "{slow}");
+            let slow = client.get("/v1/apps").await.unwrap_err().to_string();
+            assert!(slow.ends_with("did not answer within 0 s"), "{slow}");
+            deploying.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+            // Dropped only when the answer has been read.
+            deploying
+        };
+        let (answer, _deploying) = tokio::join!(upload, others);
+        assert_eq!(answer.unwrap().text(), "{}");
+    }
+
+    #[tokio::test]
+    async fn connections_find_out_that_a_node_is_gone() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        keep_alive(&stream).unwrap();
+        assert!(nix::sys::socket::getsockopt(&stream, sockopt::KeepAlive).unwrap());
+        assert_eq!(nix::sys::socket::getsockopt(&stream, sockopt::TcpKeepIdle).unwrap(), KEEPALIVE.0);
     }
 
     #[tokio::test]

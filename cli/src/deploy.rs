@@ -91,7 +91,7 @@ pub async fn upload(
     }
     let files: serde_json::Map<String, serde_json::Value> =
         files.iter().map(|(name, text)| (name.clone(), serde_json::json!({ "text": text }))).collect();
-    client.post(&path, &serde_json::json!({ "manifest": manifest, "files": files })).await
+    client.upload(&path, &serde_json::json!({ "manifest": manifest, "files": files })).await
 }
 
 /// Says what did not travel.
