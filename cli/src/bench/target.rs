@@ -105,7 +105,7 @@ pub fn url_of(apps: &Apps, name: &FunctionName, method: &Method, path: Option<&s
         let functions: Vec<&str> = app.functions.iter().map(|function| function.name.as_str()).collect();
         format!("{} has no function {:?}{}", name.app, name.function, known(&functions))
     })?;
-    let answers = |(route, _): &(&String, &String)| answers(route, method);
+    let answers = |(route, _): &(&String, &String)| method_rank(route, method).is_some();
     let mut url: Url = match routes(function).find(answers).or_else(|| path.and(routes(function).next())) {
         Some((_, url)) => filled(url).parse()?,
         None => {
@@ -127,11 +127,16 @@ fn routes(function: &Function) -> impl Iterator<Item = (&String, &String)> {
     function.routes.iter().zip(&function.urls)
 }
 
-/// Whether a route (`GET /a`, `ANY /a`, `$default`) is for the method.
-fn answers(route: &str, method: &Method) -> bool {
+/// How a route (`GET /a`, `ANY /a`, `$default`) fits a method, less is better: what counts before the
+/// path and what counts after it. `None` when it does not.
+fn method_rank(route: &str, method: &Method) -> Option<[u8; 2]> {
     match route.split_once(' ') {
-        Some((verb, _)) => verb == "ANY" || verb == method.as_str(),
-        None => true,
+        Some((verb, _)) if verb == method.as_str() => Some([0, 0]),
+        Some(("ANY", _)) => Some([0, 1]),
+        // Only where no route for HEAD or for all methods fits.
+        Some(("GET", _)) if method == Method::HEAD => Some([1, 0]),
+        Some(_) => None,
+        None => Some([2, 0]),
     }
 }
 
@@ -155,8 +160,8 @@ pub fn function_at(apps: &Apps, url: &Url, method: &Method) -> Result<FunctionNa
     let mut best: Option<(Vec<u8>, FunctionName)> = None;
     for app in &apps.apps {
         for function in &app.functions {
-            for (route, pattern) in routes(function).filter(|(route, _)| answers(route, method)) {
-                let Some(rank) = rank(route, pattern, url) else { continue };
+            for (route, pattern) in routes(function) {
+                let Some(rank) = rank(route, pattern, method, url) else { continue };
                 if best.as_ref().is_none_or(|(than, _)| rank < *than) {
                     best = Some((rank, FunctionName { app: app.app.clone(), function: function.name.clone() }));
                 }
@@ -168,22 +173,23 @@ pub fn function_at(apps: &Apps, url: &Url, method: &Method) -> Result<FunctionNa
     })
 }
 
-/// How a URL fits a route, less is better: for each segment 0 literally, 1 by a placeholder, 2 by a
-/// rest; 3 by `$default`. `None` when it does not.
-fn rank(route: &str, pattern: &str, url: &Url) -> Option<Vec<u8>> {
+/// How a request fits a route, less is better: [`method_rank`] around, for each segment, 0 literally,
+/// 1 by a placeholder, 2 by a rest. `None` when it does not.
+fn rank(route: &str, pattern: &str, method: &Method, url: &Url) -> Option<Vec<u8>> {
+    let [before, after] = method_rank(route, method)?;
     let pattern: Url = pattern.parse().ok()?;
     if (&pattern.origin.host, pattern.origin.port) != (&url.origin.host, url.origin.port) {
         return None;
     }
     if !route.contains(' ') {
-        return Some(vec![3]);
+        return Some(vec![before]);
     }
     let path = url.path.split('?').next().unwrap_or_default();
     let mut segments = path.split('/');
-    let mut rank = Vec::new();
+    let mut rank = vec![before];
     for expected in pattern.path.split('/') {
         if expected.starts_with('{') && expected.ends_with("+}") {
-            rank.push(2);
+            rank.extend([2, after]);
             return segments.next().map(|_| rank);
         }
         let segment = segments.next()?;
@@ -195,6 +201,7 @@ fn rank(route: &str, pattern: &str, url: &Url) -> Option<Vec<u8>> {
             return None;
         }
     }
+    rank.push(after);
     segments.next().is_none().then_some(rank)
 }
 
@@ -218,6 +225,8 @@ mod tests {
             function("me", &["ANY /hello/me"]),
             function("files", &["GET /files/{proxy+}"]),
             function("hook", &["POST /hook"]),
+            function("all", &["ANY /x", "ANY /y/{proxy+}"]),
+            function("only", &["GET /x", "GET /y/z"]),
         ];
         let app = serde_json::json!({
             "app": "blog", "tenant": "acme", "deployment": "1", "updated_at": 1, "functions": functions,
@@ -281,6 +290,14 @@ mod tests {
         assert_eq!(at("/files/a/b/c", &Method::GET), "blog/files");
         assert_eq!(at("/files/a/b/c", &Method::PUT), "blog/page");
         assert_eq!(at("/", &Method::GET), "blog/page");
+        // The method's own route comes before one for all methods, and HEAD takes a GET route only
+        // where neither fits.
+        assert_eq!(at("/x", &Method::GET), "blog/only");
+        assert_eq!(at("/x", &Method::PUT), "blog/all");
+        assert_eq!(at("/y/z", &Method::GET), "blog/only");
+        assert_eq!(at("/x", &Method::HEAD), "blog/all");
+        assert_eq!(at("/y/z", &Method::HEAD), "blog/all");
+        assert_eq!(at("/hello/Ada", &Method::HEAD), "blog/hello");
         let other = "http://shop.localhost:3000/".parse().unwrap();
         assert!(function_at(&apps, &other, &Method::GET).unwrap_err().contains("name it as APP/FUNCTION"));
     }
