@@ -93,6 +93,14 @@ impl Refused {
             stack,
         }
     }
+
+    /// The same, where that many lines that nobody wrote were put before the manifest.
+    pub fn below(mut self, added: u32) -> Refused {
+        if self.file.as_deref() == Some(MANIFEST) {
+            self.line = self.line.and_then(|line| line.checked_sub(added)).filter(|line| *line > 0);
+        }
+        self
+    }
 }
 
 impl From<BundleError> for Refused {

@@ -15,6 +15,7 @@ use crate::table::Table;
 use crate::term::{Paint, harmless, line, remark};
 use std::collections::BTreeMap;
 use std::path::Path;
+use toml::de::DeTable;
 
 /// The name of the manifest.
 pub const MANIFEST: &str = "isle.toml";
@@ -25,13 +26,17 @@ pub const MANIFEST: &str = "isle.toml";
 /// What the user should read.
 pub async fn run(args: DeployArgs) -> Done {
     let manifest = read_manifest(&args.folder)?;
-    let (app, manifest) = named(&manifest, args.app.as_deref())?;
+    let app = named(&manifest, args.app.as_deref())?;
     let (fitting, folder) = bundle::gather(&args.folder, manifest.clone(), Purpose::Production)?;
+    let (fitting, added) = match &args.app {
+        Some(name) => renamed(&fitting, name),
+        None => (fitting, 0),
+    };
     report_skipped(&folder);
     let client = Client::of(&args.node);
     let answer = match upload(&client, args.tenant.as_deref(), &app, &fitting, &folder.files).await {
         Err(ClientError::Refused { status: 422, error }) if !args.node.json => {
-            let details = refused(&error);
+            let details = refused(&error).below(added);
             return Err(Failure::Report(refusal(&app, &details, &manifest, folder.texts(), Paint::stderr())));
         }
         result => result?,
@@ -58,19 +63,25 @@ pub fn read_manifest(folder: &Path) -> Done<String> {
     }
 }
 
-/// The app's name and the manifest that says so. `name` replaces what the manifest says; the rest
-/// of its meaning stays. Everything else in it is for the node to check.
-fn named(manifest: &str, name: Option<&str>) -> Done<(String, String)> {
-    let mut table: toml::Table =
-        toml::from_str(manifest).map_err(|error| Failure::said(format!("{MANIFEST}: {error}")))?;
-    match (name, table.get("app")) {
-        (Some(name), _) => {
-            table.insert("app".to_owned(), name.into());
-            Ok((name.to_owned(), table.to_string()))
-        }
-        (None, Some(toml::Value::String(name))) => Ok((name.clone(), manifest.to_owned())),
-        (None, Some(_)) => Err(Failure::said(format!("{MANIFEST}: `app` is not a text"))),
+/// The app's name: `name`, or what the manifest says. Everything else in it is for the node to check.
+fn named(manifest: &str, name: Option<&str>) -> Done<String> {
+    let table: toml::Table = toml::from_str(manifest).map_err(|error| Failure::said(format!("{MANIFEST}: {error}")))?;
+    match (table.get("app"), name) {
+        (Some(toml::Value::String(said)), name) => Ok(name.unwrap_or(said).to_owned()),
+        (Some(_), _) => Err(Failure::said(format!("{MANIFEST}: `app` is not a text"))),
+        (None, Some(name)) => Ok(name.to_owned()),
         (None, None) => Err(Failure::said(format!("{MANIFEST}: `app` is missing (or pass --app NAME)"))),
+    }
+}
+
+/// The manifest with this app's name, otherwise as it is written; and how many lines come before it
+/// that its author did not write: one where it names no app, since a key needs a line of its own.
+fn renamed(manifest: &str, name: &str) -> (String, u32) {
+    let name = toml::Value::String(name.to_owned());
+    let said = DeTable::parse(manifest).ok().and_then(|table| table.get_ref().get("app").map(|app| app.span()));
+    match said {
+        Some(span) => (format!("{}{name}{}", &manifest[..span.start], &manifest[span.end..]), 0),
+        None => (format!("app = {name}\n{manifest}"), 1),
     }
 }
 
@@ -223,13 +234,14 @@ mod tests {
 
     #[test]
     fn the_app_is_named_by_the_manifest_or_the_user() {
-        let manifest = "# mine\napp = \"blog\"\n[functions.hello]\nentry = \"hello.js\"\n";
-        assert_eq!(named(manifest, None).unwrap(), ("blog".to_owned(), manifest.to_owned()));
-        let (app, changed) = named(manifest, Some("other")).unwrap();
-        assert_eq!(app, "other");
-        let changed: toml::Table = toml::from_str(&changed).unwrap();
-        assert_eq!(changed["app"].as_str(), Some("other"));
-        assert_eq!(changed["functions"]["hello"]["entry"].as_str(), Some("hello.js"));
+        let manifest = "# mine\napp = 'blog' # and this\n\n[functions.hello]\nentry = \"hello.js\"\n";
+        assert_eq!(named(manifest, None).unwrap(), "blog");
+        assert_eq!(named(manifest, Some("other")).unwrap(), "other");
+        assert_eq!(renamed(manifest, "other"), (manifest.replace("'blog'", "\"other\""), 0));
+        let nameless = manifest.replace("app = 'blog' ", "");
+        assert_eq!(named(&nameless, Some("other")).unwrap(), "other");
+        assert_eq!(renamed(&nameless, "other"), (format!("app = \"other\"\n{nameless}"), 1));
+        assert!(matches!(named("app = 1", Some("x")), Err(Failure::Said(text)) if text.contains("not a text")));
         assert!(matches!(named("[functions.x]", None), Err(Failure::Said(text)) if text.contains("`app` is missing")));
         assert!(matches!(named("app = ", None), Err(Failure::Said(text)) if text.contains("line 1")));
     }
@@ -275,6 +287,19 @@ mod tests {
             "blog: isle.toml:4: `functions.hello.entyr` is unknown here, expected `entry`, `kind`, `handler`, `routes`, `limits`, `env`, `payload_format`, `binary_media_types`, `cors` or `warmup`\n\
              \x20 2 |\n  3 | [functions.hello]\n  4 | entyr = 1",
         );
+    }
+
+    #[test]
+    fn a_refusal_counts_the_lines_that_the_author_wrote() {
+        let written = "# mine\n[functions.hello]\nentyr = 1\n";
+        let (sent, added) = renamed(written, "blog");
+        let error = isle_gateway::control::manifest::parse(&sent, &isle_wire::Limits::default()).unwrap_err();
+        let details = Refused::from(isle_gateway::control::bundle::BundleError::from(error)).below(added);
+        let report = refusal("blog", &details, written, &BTreeMap::new(), Paint::OFF);
+        assert!(report.starts_with("blog: isle.toml:3: `functions.hello.entyr`"), "{report}");
+        assert!(report.ends_with("3 | entyr = 1"), "{report}");
+        let code = Refused { file: Some("hello.js".to_owned()), line: Some(3), ..Refused::default() };
+        assert_eq!(code.below(1).line, Some(3));
     }
 
     #[test]
