@@ -164,7 +164,7 @@ async fn each_request_of_a_cold_run_follows_an_eviction() {
 #[tokio::test]
 async fn a_url_is_made_cold_by_its_function() {
     let node = node(Manner::default()).await;
-    let run = measured(&node, "cold http://blog.localhost:PORT/hello/isle -n 3 --rate 200 -c 2").await.unwrap();
+    let run = measured(&node, "cold http://blog.localhost:PORT/hello/isle -n 3 --rate 20 -c 3").await.unwrap();
     assert_eq!(run.target.function.as_deref(), Some("blog/hello"));
     assert_eq!((run.requests.sent, run.load.mode), (3, "open"));
     assert!(run.generator_lag_us.is_some());
