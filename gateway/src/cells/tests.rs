@@ -276,6 +276,32 @@ async fn console_lines_carry_the_id_of_their_request() {
 }
 
 #[tokio::test]
+async fn what_an_unloaded_version_still_prints_is_kept() {
+    let (cells, _) = cells(settings(), |mut cell| {
+        cell.ready();
+        let (id, invoke) = cell.next_invoke().unwrap();
+        while !matches!(cell.next().unwrap(), Frame::Unload { .. }) {}
+        cell.send(&Frame::Console(Console {
+            version: invoke.version,
+            invocation: id,
+            request_id: Bytes::new(),
+            level: ConsoleLevel::Error,
+            text: "late".to_owned(),
+        }));
+        cell.answer(id, b"");
+        while cell.next().is_some() {}
+    });
+    let (cell, function) = (of(&cells, "acme").await, function(spec("acme", "blog", "main")));
+    let mut invocation = begun(&cell, &function, "/").await;
+    drop(function);
+    cells.retain(|_| false);
+    invocation.response().await.unwrap();
+    let (lines, _) = cells.inner.console.tail("acme", "blog");
+    let told: Vec<_> = lines.iter().map(|line| (line.request_id.as_str(), line.text.as_str())).collect();
+    assert_eq!(told, [("request", "late")]);
+}
+
+#[tokio::test]
 async fn versions_that_nobody_serves_leave_and_an_unneeded_cell_ends() {
     let (say, heard) = sync_channel(100);
     let (cells, _) = cells(settings(), move |mut cell| {

@@ -15,6 +15,7 @@ impl Outgoing {
         }
     }
 
+    /// The version of this number, also after it was unloaded, until it is gone.
     pub(super) fn function(&self, version: u32) -> Option<Arc<FunctionVersion>> {
         let retired = || self.retired.iter().find(|known| number(known) == version).cloned();
         self.loaded.get(&version).map(|entry| entry.function().clone()).or_else(retired)
