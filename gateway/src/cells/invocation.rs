@@ -115,6 +115,12 @@ impl Invocation {
         if failed { Err(BrokenOff) } else { Ok(None) }
     }
 
+    /// Waits until it is known that the body will break off. What came of it before can still be
+    /// read, without another wait.
+    pub async fn failed(&self) {
+        poll_fn(|context| self.link.slots().poll_failed(self.id, context.waker())).await;
+    }
+
     /// How a streamed response ended, once its body did; `None` when the cell died first.
     pub fn end(&self) -> Option<&End> {
         self.end.as_ref()

@@ -16,7 +16,7 @@
 //! invocation per slot, so a slot with two of them in the cell could hide that one was begun.
 
 use bytes::{Bytes, BytesMut};
-use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, End, ResponseFrame, WINDOW_BYTES};
+use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, End, Outcome, ResponseFrame, WINDOW_BYTES};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = BOARD_SLOTS_MAX.trailing_zeros();
@@ -39,7 +39,7 @@ enum Phase {
 struct Slot {
     ticket: u32,
     phase: Phase,
-    /// Who waits for the response or for more of its body.
+    /// Who waits for the response, for more of its body, or for its failure.
     waker: Option<Waker>,
     /// Request body bytes that may still be sent, and who waits for more.
     credit: u32,
@@ -319,6 +319,21 @@ impl Slots {
             let end = if slot.body_ended { Ok(Piece::End(slot.end.take())) } else { Err(Miss::Gone) };
             self.free(id);
             return Poll::Ready(end);
+        }
+        slot.waker = Some(waker.clone());
+        Poll::Pending
+    }
+
+    /// Ready when the response body will not be whole, whatever of it is unread.
+    pub fn poll_failed(&mut self, id: u32, waker: &Waker) -> Poll<()> {
+        let lost = self.lost;
+        let Some(slot) = self.get(id) else { return Poll::Ready(()) };
+        let failed = match &slot.end {
+            Some(end) => end.outcome != Outcome::Ok,
+            None => lost && !slot.body_ended,
+        };
+        if failed {
+            return Poll::Ready(());
         }
         slot.waker = Some(waker.clone());
         Poll::Pending

@@ -8,10 +8,15 @@ use crate::cells::invocation::Invocation;
 use crate::dispatch::{Bad, Coming};
 use bytes::Bytes;
 use isle_wire::Outcome;
+use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 /// Pieces of a body on their way between cell and client, beside what the window holds.
 const PIECES: usize = 2;
+/// How long what came before a failure waits for a client that takes nothing. 1 s: one that reads
+/// is sooner, and one that does not shall not hold its permits until its connection is given up.
+const LINGER: Duration = Duration::from_secs(1);
 
 /// How handing a body on ended.
 enum Ended {
@@ -60,22 +65,39 @@ async fn hand_on(first: Bytes, invocation: &mut Invocation, sender: &mpsc::Sende
         match piece {
             Ok(Some(bytes)) => {
                 let length = bytes.len();
-                // An error is the client's leaving; the invocation is dropped and the cell told.
-                if length > 0 && sender.send(Ok(bytes)).await.is_err() {
-                    return Ended::Left;
-                }
                 if length > 0 {
+                    tokio::select! {
+                        biased;
+                        room = sender.reserve() => match room {
+                            Ok(room) => room.send(Ok(bytes)),
+                            // The client left; the invocation is dropped and the cell told.
+                            Err(_) => return Ended::Left,
+                        },
+                        () = given_up(invocation) => return broken(invocation).await,
+                    }
                     invocation.credit(length);
                 }
             }
             Ok(None) => return Ended::Whole,
-            Err(_) => return Ended::Broken(invocation.end().map_or(Outcome::CellDied, |end| end.outcome)),
+            Err(_) => return broken(invocation).await,
         }
         piece = tokio::select! {
             next = invocation.body() => next,
             () = sender.closed() => return Ended::Left,
         };
     }
+}
+
+/// Resolves some time after the body failed. One that is whole waits for its client.
+async fn given_up(invocation: &Invocation) {
+    invocation.failed().await;
+    sleep(LINGER).await;
+}
+
+/// How it failed. What nobody has taken until now is dropped.
+async fn broken(invocation: &mut Invocation) -> Ended {
+    while let Ok(Some(_)) = invocation.body().await {}
+    Ended::Broken(invocation.end().map_or(Outcome::CellDied, |end| end.outcome))
 }
 
 /// Resolves only when the request's body turns out to be no good.

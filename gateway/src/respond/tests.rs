@@ -1,10 +1,14 @@
 use super::*;
-use crate::cells::fake::{FakeCell, ok};
+use crate::accept::Peer;
+use crate::cells::fake::{FakeCell, ok, spec};
 use crate::serve::Front;
-use crate::stage::{Answer, Stage, get};
+use crate::stage::{Answer, Stage, get, settings};
 use http::Request;
-use isle_wire::{FailureDetail, Frame};
+use isle_wire::{End, FailureDetail, Frame, FunctionKind, FunctionSpec, Limits};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use tokio::time::timeout;
 
 fn stage(response: ResponseFrame) -> Stage {
     Stage::new(move |mut cell: FakeCell| {
@@ -123,4 +127,36 @@ async fn an_author_sees_why() {
     assert_eq!(page.header("content-type"), Some("text/html; charset=utf-8"));
     let page = std::str::from_utf8(page.body.as_ref().unwrap()).unwrap();
     assert!(page.contains("hello.js:3:9") && page.contains("&lt;b&gt; is not") && !page.contains("<b>"), "{page}");
+}
+
+#[tokio::test]
+async fn a_stream_that_failed_holds_no_permit_for_a_client_that_takes_nothing() {
+    let streamed = AtomicBool::new(false);
+    let script = move |mut cell: FakeCell| {
+        cell.ready();
+        while let Some((id, _)) = cell.next_invoke() {
+            if streamed.swap(true, Ordering::Relaxed) {
+                cell.answer(id, b"next");
+                continue;
+            }
+            let response = ResponseFrame { body_follows: true, streamed: true, ..ok(b"first") };
+            cell.send(&Frame::Response { id, response });
+            // Credit for a piece means that it is on its way to the client; two find room there.
+            for piece in [b"second", b"unsent"] {
+                while !matches!(cell.next().unwrap(), Frame::Credit { .. }) {}
+                cell.send(&Frame::Body { id, last: false, data: Bytes::from_static(piece) });
+            }
+            let end = End { outcome: Outcome::WallExceeded, timing: Timing::default(), detail: Bytes::new() };
+            cell.send(&Frame::End { id, end });
+        }
+    };
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let function = FunctionSpec { limits, kind: FunctionKind::Handler, ..spec("acme", "acme", "main") };
+    let mut stage = Stage::with(settings(), script, vec![function]);
+    let peer = Peer { addr: ([192, 0, 2, 1], 5).into(), tls: false };
+    let unread = stage.front.answer(peer, get("acme", "/")).await;
+    let line = timeout(Duration::from_secs(20), stage.lines.recv()).await.expect("it ended").unwrap();
+    assert_eq!(line.outcome, Outcome::WallExceeded);
+    assert_eq!(stage.get("acme", "/").await.told(), (200, "ok", "next"));
+    assert!(Answer::of(unread).await.body.is_err(), "cut off, not ended");
 }

@@ -112,6 +112,28 @@ fn what_arrived_before_the_cell_died_is_read_before_its_end_is_missed() {
     assert_eq!((slots.used(), slots.insert(Bytes::new(), 0)), (0, Err(NoSlot::Closed)));
 }
 
+#[test]
+fn a_body_fails_with_its_stream_or_its_cell_and_not_when_all_of_it_is_there() {
+    let mut slots = Slots::default();
+    let ids: [u32; 4] = std::array::from_fn(|_| insert(&mut slots));
+    for id in ids {
+        slots.answer(id, ResponseFrame { body_follows: true, streamed: true, ..response() });
+        assert!(slots.poll_response(id, Waker::noop()).is_ready());
+        slots.body(id, false, b"unread").unwrap();
+        assert!(slots.poll_failed(id, Waker::noop()).is_pending());
+    }
+    let [well, late, whole, _half] = ids;
+    for (id, outcome) in [(well, Outcome::Ok), (late, Outcome::WallExceeded)] {
+        let [woken, _] = slots.end(id, End { outcome, timing: Default::default(), detail: Bytes::new() }).unwrap();
+        assert!(woken.is_some());
+    }
+    slots.body(whole, true, b"").unwrap();
+    let failed = |slots: &mut Slots| ids.map(|id| slots.poll_failed(id, Waker::noop()).is_ready());
+    assert_eq!(failed(&mut slots), [false, true, false, false]);
+    assert!(!slots.lose_all().is_empty());
+    assert_eq!(failed(&mut slots), [false, true, false, true]);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Insert,
