@@ -5,8 +5,8 @@
 //!
 //! Per app the newest console lines are kept ([`RING_LINES`], [`RING_BYTES`]) for `isle logs`, and a
 //! bounded broadcast carries new ones: who reads too slowly misses lines, nobody waits for him.
-//! The node's own log takes at most [`TRACED_PER_SECOND`] console lines of an app; the rest are
-//! counted, so that one tenant's flood does not drown what others print.
+//! The node's own log takes at most [`TRACED_PER_SECOND`] console lines and failures' details of an
+//! app; the rest are counted, so that one tenant's flood does not drown what others print.
 
 use crate::control::LogLine;
 use isle_wire::{ConsoleLevel, FailureDetail, FunctionSpec, Outcome, StartKind, Timing};
@@ -21,8 +21,11 @@ pub const RING_LINES: usize = 1_000;
 pub const RING_BYTES: usize = 256 << 10;
 /// The longest line, in bytes; the rest of it is cut off.
 pub const LINE_BYTES_MAX: usize = 16 << 10;
-/// Console lines of one app that enter the node's own log in a second.
+/// Console lines and failures' details of one app that enter the node's own log in a second.
 pub const TRACED_PER_SECOND: u32 = 200;
+/// The longest detail of a failure there, in bytes. 1 KiB: the message and the frames that matter;
+/// all of it is in the app's log.
+const DETAIL_BYTES_MAX: usize = 1 << 10;
 /// Lines that a follower may be behind.
 const FOLLOW_LINES: usize = 256;
 
@@ -115,7 +118,7 @@ impl AppLog {
         self.ring.push_back(line);
     }
 
-    /// Whether the node's log takes another line now, and how many it did not take before.
+    /// Whether the node's log takes another text now, and how many it did not take before.
     fn may_trace(&mut self, now: Instant) -> (bool, u64) {
         let mut missed = 0;
         if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
@@ -161,12 +164,16 @@ pub fn unix_ms() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis() as u64
 }
 
-fn cut(mut text: String) -> String {
-    if text.len() > LINE_BYTES_MAX {
-        let end = (0..=LINE_BYTES_MAX).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0);
-        text.truncate(end);
-    }
+fn cut(mut text: String, bytes_max: usize) -> String {
+    text.truncate(text.floor_char_boundary(bytes_max));
     text
+}
+
+/// Says how many texts of an app were not shown, if any.
+fn tell_missed(tenant: &str, app: &str, missed: u64) {
+    if missed > 0 {
+        tracing::warn!(target: "isle::logs", tenant, app, missed, "console lines or failures not shown: too many");
+    }
 }
 
 /// An author's [`FailureDetail`] as text; `None`, and no field, when nothing failed.
@@ -191,16 +198,14 @@ impl LogBus {
             app: of.app.clone(),
             function: of.function.clone(),
             level,
-            text: cut(text),
+            text: cut(text, LINE_BYTES_MAX),
         };
         let app = self.app(&of.tenant, &of.app);
         let mut app = lock(&app);
         if tracing::enabled!(target: "isle::console", tracing::Level::INFO) {
             let (may, missed) = app.may_trace(Instant::now());
             let LogLine { request_id, tenant, app, function, text, .. } = &line;
-            if missed > 0 {
-                tracing::warn!(target: "isle::logs", tenant, app, missed, "console lines not shown: too many at once");
-            }
+            tell_missed(tenant, app, missed);
             if may {
                 let level = level.as_str();
                 tracing::info!(target: "isle::console", request_id, tenant, app, function, level, text);
@@ -234,6 +239,15 @@ impl LogBus {
         self.console.subscribe()
     }
 
+    /// What the node's log takes of why a request failed: it is a tenant's text, and one that throws
+    /// in a loop shall not fill the log with it.
+    fn detail(&self, end: &RequestEnd<'_>, now: Instant) -> Option<String> {
+        let spec = end.function.filter(|_| !end.detail.is_empty())?;
+        let (may, missed) = lock(&self.app(&spec.tenant, &spec.app)).may_trace(now);
+        tell_missed(&spec.tenant, &spec.app, missed);
+        if may { detail_text(end.detail).map(|text| cut(text, DETAIL_BYTES_MAX)) } else { None }
+    }
+
     /// A request has ended.
     pub fn request(&self, end: &RequestEnd<'_>) {
         let (tenant, app, function) = match end.function {
@@ -257,7 +271,7 @@ impl LogBus {
             start_us = end.timing.start_us,
             run_us = end.timing.run_us,
             cpu_us = end.timing.cpu_us,
-            detail = detail_text(end.detail),
+            detail = self.detail(end, Instant::now()),
         );
         if self.requests.receiver_count() > 0 {
             let _ = self.requests.send(Arc::new(RequestLine {
@@ -315,6 +329,39 @@ mod tests {
         assert!(recent.iter().all(|line| line.text.len() <= LINE_BYTES_MAX));
         bus.retain(|_, app| app != "blog");
         assert_eq!(bus.tail("acme", "blog").0, []);
+    }
+
+    #[test]
+    fn failures_of_one_app_write_a_bounded_amount_and_leave_others_theirs() {
+        let (bus, now) = (LogBus::default(), Instant::now());
+        let detail = FailureDetail {
+            error_type: "Error".into(),
+            message: "é".repeat(4 << 10),
+            stack: Some("at x".into()),
+            ..Default::default()
+        };
+        let detail = serde_json::to_vec(&detail).unwrap().into();
+        let written = |of: &FunctionSpec| {
+            let end = RequestEnd {
+                request_id: "r",
+                function: Some(of),
+                method: "GET",
+                path: "/",
+                status: 500,
+                outcome: Outcome::HandlerThrew,
+                start: StartKind::Warm,
+                total_us: 1,
+                admit_us: 1,
+                timing: Timing::default(),
+                detail: &detail,
+            };
+            bus.detail(&end, now).map(|text| text.len())
+        };
+        let (noisy, quiet) = (spec("acme", "blog", "hello"), spec("acme", "shop", "pay"));
+        let all: Vec<usize> = (0..10_000).filter_map(|_| written(&noisy)).collect();
+        assert_eq!(all.len(), TRACED_PER_SECOND as usize);
+        assert!(all.iter().all(|&bytes| (DETAIL_BYTES_MAX - 1..=DETAIL_BYTES_MAX).contains(&bytes)), "{all:?}");
+        assert!(written(&quiet).is_some());
     }
 
     #[test]
