@@ -153,8 +153,13 @@ impl Slots {
     }
 
     /// How deep an invocation is, also after its end. Of one that is forgotten, or of none, the
-    /// deepest that is known: work that outlives its invocation must not start a chain anew.
+    /// deepest that is known: work that outlives its invocation must not start a chain anew. A
+    /// start-up's (id 0) is as deep as the deepest that is inside, since one of those caused it.
     pub fn depth(&self, id: u32) -> u8 {
+        if id == 0 {
+            let inside = self.slots.iter().filter(|slot| !matches!(slot.phase, Phase::Free));
+            return inside.map(|slot| slot.depth).max().unwrap_or(0);
+        }
         let own = self.slots.get((id & (BOARD_SLOTS_MAX - 1)) as usize).filter(|slot| slot.ticket == id >> SLOT_BITS);
         own.map_or_else(|| self.slots.iter().map(|slot| slot.depth).max().unwrap_or(0), |slot| slot.depth)
     }

@@ -25,6 +25,18 @@ fn an_invocation_keeps_its_depth_beyond_its_end() {
 }
 
 #[test]
+fn a_start_up_is_no_deeper_than_what_is_inside() {
+    let mut slots = Slots::default();
+    let (shallow, deep) = (slots.insert_at(2, Bytes::new(), 0).unwrap(), slots.insert_at(8, Bytes::new(), 0).unwrap());
+    assert_eq!(slots.depth(0), 8);
+    for (id, left) in [(deep, 2), (shallow, 0)] {
+        slots.answer(id, response());
+        assert!(slots.poll_response(id, Waker::noop()).is_ready());
+        assert_eq!(slots.depth(0), left);
+    }
+}
+
+#[test]
 fn ids_are_never_zero_and_differ_when_a_slot_is_reused() {
     let mut slots = Slots::default();
     let mut last = 0;
