@@ -5,6 +5,7 @@
 //!   body small? ──yes─▶ Invoke with body ──▶ response          cell died, not begun ─▶ once more
 //!       └─no─▶ Invoke, pieces by credit ───▶ response          cell died, begun     ─▶ CellDied
 //!                                                              deadline             ─▶ WallExceeded
+//!                                                              … for want of a body ─▶ RequestIncomplete
 //! ```
 //!
 //! Nothing is spawned here: the request's own task does all of it, and dropping its future, which
@@ -33,10 +34,11 @@ use body::{Begun, Patience, Step};
 use bytes::Bytes;
 use http_body::Body;
 use isle_wire::{FunctionKind, Outcome, ResponseFrame};
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
-use tokio::time::timeout_at;
+use tokio::time::{sleep_until, timeout_at};
 
 /// How long after the wall limit the gateway gives up by itself. 1 s: the cell keeps the limit; this
 /// is for a cell that does not.
@@ -132,14 +134,6 @@ where
     }
     ended
 }
-/// What sending a body in pieces came to.
-#[allow(clippy::large_enum_variant, reason = "matched where it is returned, never kept")]
-enum Sent {
-    /// All of it is in the cell.
-    Whole(Invocation),
-    /// The cell answered before it was.
-    Answered(Ended),
-}
 
 impl Way<'_> {
     async fn send<B>(&self, begun: Begun, body: B, limit: u64) -> Ended
@@ -148,11 +142,8 @@ impl Way<'_> {
     {
         match begun {
             Begun::Whole(whole) => self.whole(&whole).await,
-            Begun::Part(part) => match timeout_at(self.deadline.into(), self.pieces(part, body, limit)).await {
-                Ok(Ok(Sent::Answered(ended))) => ended,
-                Ok(Ok(Sent::Whole(invocation))) => self.response(invocation).await,
-                Ok(Err(ended)) => ended,
-                Err(_) => Ended::late_body(),
+            Begun::Part(part) => match self.pieces(part, body, limit).await {
+                Ok(ended) | Err(ended) => ended,
             },
         }
     }
@@ -174,33 +165,36 @@ impl Way<'_> {
     }
 
     /// A body that comes once.
-    async fn pieces<B>(&self, part: Bytes, body: B, limit: u64) -> Result<Sent, Ended>
+    async fn pieces<B>(&self, part: Bytes, body: B, limit: u64) -> Result<Ended, Ended>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
         let mut invocation = self.begin(None).await?;
         let mut coming = Coming::new(part, body, invocation.upload(), limit);
-        loop {
+        let mut deadline = pin!(sleep_until(self.deadline.into()));
+        let answer = loop {
             // A cell may answer before the body's end: it streams, it is over some limit, or the
             // cell died.
             let step = tokio::select! {
                 biased;
-                answer = invocation.response() => {
-                    let response = match answer {
-                        Ok(response) => response,
-                        Err(lost) => return Ok(Sent::Answered(Ended::failed(outcome_of(lost)))),
-                    };
-                    let coming = response.streamed.then(|| coming.boxed());
-                    return Ok(Sent::Answered(Ended { coming, ..Ended::answered(response, invocation) }));
-                }
+                answer = invocation.response() => break answer,
                 step = coming.step() => step.map_err(Ended::bad_body)?,
+                () = &mut deadline => {
+                    if coming.waits_for_client() {
+                        return Err(Ended::late_body());
+                    }
+                    // The function takes no more of it: how that ends, its cell says.
+                    break invocation.response().await;
+                }
             };
             match step {
                 Step::Next => {}
-                Step::All => return Ok(Sent::Whole(invocation)),
-                Step::Unwanted => return Ok(Sent::Answered(self.response(invocation).await)),
+                Step::All | Step::Unwanted => return Ok(self.response(invocation).await),
             }
-        }
+        };
+        let response = answer.map_err(|lost| Ended::failed(outcome_of(lost)))?;
+        let coming = response.streamed.then(|| coming.boxed());
+        Ok(Ended { coming, ..Ended::answered(response, invocation) })
     }
 
     async fn response(&self, mut invocation: Invocation) -> Ended {

@@ -120,7 +120,12 @@ where
         Ok(Step::Next)
     }
 
-    /// The same, of a type that can be named.
+    /// Whether the next step begins with reading, not with sending what was read.
+    pub(super) fn waits_for_client(&self) -> bool {
+        self.rest.is_empty() && !self.ended
+    }
+
+    /// What is still to come, of a type that can be named.
     pub(super) fn boxed(self) -> Coming
     where
         B: Send + 'static,

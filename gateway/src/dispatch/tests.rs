@@ -284,6 +284,26 @@ async fn a_body_that_breaks_off_or_never_ends_is_incomplete() {
 }
 
 #[tokio::test]
+async fn a_function_that_takes_none_of_a_body_is_late_and_its_client_is_not() {
+    let limits = Limits { wall_ms: 50, ..Limits::default() };
+    let script = |mut cell: FakeCell| {
+        cell.ready();
+        while let Some((id, _)) = cell.next_invoke() {
+            // A cell's clock that is behind ours.
+            std::thread::sleep(Duration::from_millis(100));
+            let response = ResponseFrame::failed(Outcome::WallExceeded, Bytes::from_static(b"why"));
+            cell.send(&Frame::Response { id, response });
+        }
+    };
+    let mut stage = Stage::with(settings(), script, with_limits("acme", limits));
+    let (request, body) = post("acme", "/");
+    let feed = async move { while body.send(Ok(vec![0; 30_000].into())).await.is_ok() {} };
+    let (answer, ()) = tokio::join!(stage.send(request), feed);
+    assert_eq!(answer.told(), (504, "wall_exceeded", r#"{"message":"Gateway Timeout"}"#));
+    assert_eq!(stage.line().detail, "why", "as its cell told it");
+}
+
+#[tokio::test]
 async fn an_early_answer_ends_the_upload() {
     let stage = Stage::new(|mut cell| {
         cell.ready();
