@@ -9,7 +9,7 @@
 //! A group that kills its cells again and again pays with its own availability, not with
 //! everybody's processor time; other groups do not see any of it.
 
-use super::supervise::Cell;
+use super::supervise::{Cause, Cell};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,18 @@ impl Backoff {
             let wait = BACKOFF_MIN.saturating_mul(1 << (over - 1).min(16));
             now + wait.min(BACKOFF_MAX)
         });
+    }
+
+    /// Notes an end after `lived` that is no death: a long life forgives here, too.
+    pub fn retired(&mut self, lived: Duration) {
+        if lived >= QUICK {
+            self.forgive();
+        }
+    }
+
+    /// What was started does what it is there for: the deaths before it count no more.
+    pub fn forgive(&mut self) {
+        *self = Backoff::default();
     }
 
     /// How long not to start yet.
@@ -100,9 +112,13 @@ impl Group {
         }
     }
 
-    /// A cell of this group died after `lived`.
-    pub(super) fn died(&self, lived: Duration, now: Instant) {
-        self.backoff.lock().unwrap_or_else(PoisonError::into_inner).died(lived, now);
+    /// A cell of this group died after `lived`, or was retired.
+    pub(super) fn ended(&self, cause: Cause, lived: Duration, now: Instant) {
+        let mut backoff = self.backoff.lock().unwrap_or_else(PoisonError::into_inner);
+        match cause {
+            Cause::Retired => backoff.retired(lived),
+            Cause::Exited | Cause::Wedged | Cause::Garbled | Cause::StartTimeout => backoff.died(lived, now),
+        }
     }
 }
 
@@ -128,5 +144,20 @@ mod tests {
         assert_eq!(last, BACKOFF_MAX);
         backoff.died(QUICK, now);
         assert_eq!(backoff.wait(now), None, "a long life forgives");
+    }
+
+    #[test]
+    fn a_long_life_forgives_however_it_ends_and_a_short_one_does_not() {
+        let now = Instant::now();
+        for (lived, forgiven) in [(QUICK, true), (QUICK - Duration::from_millis(1), false)] {
+            let group = Group::new("acme");
+            for _ in 0..FREE_DEATHS + 1 {
+                group.ended(Cause::Exited, Duration::ZERO, now);
+            }
+            assert!(group.backing_off(now).is_some());
+            group.ended(Cause::Retired, lived, now);
+            group.ended(Cause::Exited, Duration::ZERO, now);
+            assert_eq!(group.backing_off(now).is_none(), forgiven, "{lived:?}");
+        }
     }
 }

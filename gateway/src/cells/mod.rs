@@ -248,12 +248,14 @@ impl Inner {
             self.spare_wanted.notify_one();
             while let Some(cell) = spares.ready.pop() {
                 if !cell.link.is_closed() {
+                    spares.backoff.forgive();
                     cell.take();
                     return Ok(cell);
                 }
             }
         }
         let cell = self.start_one().await?;
+        lock(&self.spares).backoff.forgive();
         cell.take();
         Ok(cell)
     }

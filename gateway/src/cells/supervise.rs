@@ -157,10 +157,8 @@ impl Watch {
         self.cell.link.close();
         if let Some(group) = self.cell.group() {
             group.lost(&self.cell);
-            if cause != Cause::Retired {
-                let lived = self.cell.assigned.get().map(Instant::elapsed).unwrap_or_default();
-                group.died(lived, Instant::now());
-            }
+            let lived = self.cell.assigned.get().map(Instant::elapsed).unwrap_or_default();
+            group.ended(cause, lived, Instant::now());
         } else if cause != Cause::Retired
             && !self.cell.taken.load(Ordering::Relaxed)
             && let Some(inner) = self.inner.upgrade()

@@ -345,6 +345,22 @@ async fn an_idle_cell_ends_and_the_next_request_gets_another() {
 }
 
 #[tokio::test]
+async fn a_cell_that_is_taken_ends_the_row_of_spares_that_died() {
+    let (cells, _) = cells(settings(), FakeCell::echo);
+    while cells.counts().spare == 0 {
+        tokio::task::yield_now().await;
+    }
+    let backing_off = || lock(&cells.inner.spares).backoff.wait(Instant::now()).is_some();
+    for _ in 0..10 {
+        cells.inner.spare_died(Duration::ZERO);
+    }
+    assert!(backing_off());
+    of(&cells, "acme").await;
+    cells.inner.spare_died(Duration::ZERO);
+    assert!(!backing_off());
+}
+
+#[tokio::test]
 async fn a_source_that_starts_nothing_is_an_error_for_the_request_alone() {
     let (cells, _) = cells(settings(), drop);
     let group = cells.group("acme");
