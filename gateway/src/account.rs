@@ -48,8 +48,9 @@ impl<'a> Account<'a> {
 
     /// Its function is known.
     pub fn routed(&mut self, served: &Arc<Served>) {
-        self.plane.metrics.touch(&served.metrics, self.arrived);
-        served.metrics.begin();
+        let series = served.series(&self.plane.metrics);
+        self.plane.metrics.touch(series, self.arrived);
+        series.begin();
         self.served = Some(served.clone());
     }
 
@@ -115,8 +116,9 @@ impl<'a> Account<'a> {
 
 fn end(plane: &DataPlane, served: Option<&Served>, line: &RequestEnd<'_>) {
     if let Some(served) = served {
-        served.metrics.start(line.start, line.timing.start_us);
-        served.metrics.end(line.outcome, Duration::from_micros(line.total_us), line.timing.cpu_us);
+        let series = served.series(&plane.metrics);
+        series.start(line.start, line.timing.start_us);
+        series.end(line.outcome, Duration::from_micros(line.total_us), line.timing.cpu_us);
     }
     plane.logs().request(line);
 }

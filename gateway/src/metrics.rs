@@ -8,12 +8,15 @@
 //! cause, build. What functions fetch: `egress`.
 //!
 //! The price is stated: a function costs about 40 series, each kind of start that it knows 20 more, an
-//! outcome one. At most [`LABEL_SETS_MAX`] functions have their own; later ones share `other`. A
-//! label set that saw no request for [`LABEL_SET_IDLE`] is dropped, and counts from 0 if it comes back.
+//! outcome one. A function has its own from its first request on: at most [`LABEL_SETS_MAX`] functions,
+//! and a quarter of that of one tenant; later ones share `other`, and ask again when sets are dropped.
+//! That is when one saw no request for [`LABEL_SET_IDLE`], or earlier when its function is not served
+//! any more and there is no room. One that comes back counts from 0.
 //!
 //! On the request path nothing is looked up by label: a function's [`FunctionMetrics`] holds its series.
 
 mod egress;
+mod sets;
 
 use crate::accept::{Counters, Refusal};
 use crate::admit::Refused;
@@ -24,6 +27,7 @@ use prometheus::{
     Counter, CounterVec, Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use sets::Sets;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -40,12 +44,16 @@ const DURATION_BUCKETS: [f64; 14] =
     [0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0];
 /// Upper bounds in seconds: from a spare isolate with a tiny module to megabytes of source.
 const START_BUCKETS: [f64; 10] = [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.05, 0.25, 1.0];
-const OTHER: &str = "other";
+const OTHER: [&str; 3] = ["other"; 3];
 const FUNCTION: [&str; 3] = ["tenant", "app", "function"];
 const OUTCOME: [&str; 4] = ["tenant", "app", "function", "outcome"];
 const KIND: [&str; 4] = ["tenant", "app", "function", "kind"];
 
 type Labels = [String; 3];
+
+fn labels(spec: &FunctionSpec) -> Labels {
+    [spec.tenant.clone(), spec.app.clone(), spec.function.clone()]
+}
 
 /// One function's series.
 #[derive(Debug)]
@@ -83,6 +91,11 @@ impl FunctionMetrics {
     fn with<'a>(&'a self, last: &'a str) -> [&'a str; 4] {
         let [tenant, app, function] = &self.labels;
         [tenant, app, function, last]
+    }
+
+    /// Whether these are shared by functions without their own.
+    pub fn is_other(&self) -> bool {
+        self.labels == OTHER
     }
 
     /// A request for the function came.
@@ -161,8 +174,7 @@ impl Families {
 pub struct Metrics {
     registry: Registry,
     families: Arc<Families>,
-    sets: Mutex<HashMap<Labels, Arc<FunctionMetrics>>>,
-    sets_max: usize,
+    sets: Mutex<Sets>,
     epoch: Instant,
     connections_open: IntGaugeVec,
     connections: IntCounterVec,
@@ -241,8 +253,7 @@ impl Metrics {
         registry.register(Box::new(writes.clone()))?;
         Ok(Metrics {
             families: Arc::new(families),
-            sets: Mutex::default(),
-            sets_max,
+            sets: Mutex::new(Sets::new(sets_max)),
             epoch,
             connections_open: family!(IntGaugeVec, "isle_connections_open", "Connections open now.", &["listener"]),
             connections: family!(IntCounterVec, "isle_connections_total", "Connections accepted.", &["listener"]),
@@ -271,15 +282,17 @@ impl Metrics {
 
     /// The series of a function, made when it has none and there is room, else those of `other`.
     pub fn function(&self, spec: &FunctionSpec, now: Instant) -> Arc<FunctionMetrics> {
-        let mut labels = [spec.tenant.clone(), spec.app.clone(), spec.function.clone()];
         let mut sets = lock(&self.sets);
-        if !sets.contains_key(&labels) && sets.len() >= self.sets_max {
-            labels = [OTHER; 3].map(str::to_owned);
-        }
-        let make = || Arc::new(FunctionMetrics::new(labels.clone(), self.families.clone()));
-        let set = sets.entry(labels.clone()).or_insert_with(make).clone();
+        let set = sets.get_or_make(labels(spec), |labels| FunctionMetrics::new(labels, self.families.clone()));
         self.touch(&set, now);
         set
+    }
+
+    /// The series that a function has already.
+    pub fn known(&self, spec: &FunctionSpec, now: Instant) -> Option<Arc<FunctionMetrics>> {
+        let sets = lock(&self.sets);
+        let set = sets.get(&labels(spec)).cloned();
+        set.inspect(|set| self.touch(set, now))
     }
 
     /// Notes that the function was used.
@@ -290,17 +303,20 @@ impl Metrics {
     /// Drops label sets that nobody used for [`LABEL_SET_IDLE`]. Returns them: who still holds one
     /// counts into nothing with it, and must ask for a new one.
     pub fn expire(&self, now: Instant) -> Vec<Arc<FunctionMetrics>> {
-        let (now, mut dropped) = (self.seconds(now), Vec::new());
-        lock(&self.sets).retain(|_, set| {
+        let now = self.seconds(now);
+        let mut sets = lock(&self.sets);
+        let dropped = sets.retain(|set| {
             let idle = now.saturating_sub(set.used_at.load(Ordering::Relaxed)) >= LABEL_SET_IDLE.as_secs();
-            let keep = !idle || set.in_flight.get() > 0;
-            if !keep {
-                self.families.forget(set);
-                dropped.push(set.clone());
-            }
-            keep
+            !idle || set.in_flight.get() > 0
         });
+        dropped.iter().for_each(|set| self.families.forget(set));
         dropped
+    }
+
+    /// Where there is no room for another label set, drops those that nobody holds.
+    pub fn make_room(&self) {
+        let mut sets = lock(&self.sets);
+        sets.make_room().iter().for_each(|set| self.families.forget(set));
     }
 
     /// A request was not admitted.
@@ -344,9 +360,7 @@ impl Metrics {
         let (mut isolates, mut spares, mut rss, mut writes) = (0, 0, 0i64, 0u64);
         for cell in cells.all() {
             let stats = cell.link.stats(|function, version| {
-                let spec = &function.spec;
-                let labels = [spec.tenant.clone(), spec.app.clone(), spec.function.clone()];
-                let sum = by_function.entry(labels).or_default();
+                let sum = by_function.entry(labels(&function.spec)).or_default();
                 sum.0 += i64::from(version.isolates);
                 sum.1 = sum.1.saturating_add(i64::try_from(version.heap_bytes).unwrap_or(i64::MAX));
             });

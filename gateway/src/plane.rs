@@ -12,8 +12,8 @@ use crate::metrics::{FunctionMetrics, Metrics};
 use crate::route::{FunctionVersion, RouteTable, Routes};
 use isle_wire::PayloadFormat;
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::Instant;
 
 /// What the node grants.
@@ -34,12 +34,30 @@ pub struct Served {
     pub function: Arc<FunctionVersion>,
     /// Its way in.
     pub gates: Arc<Gates>,
-    /// Its series.
-    pub metrics: Arc<FunctionMetrics>,
+    /// Its series, once it had a request.
+    series: OnceLock<Arc<FunctionMetrics>>,
     /// Whose cell runs it.
     pub group: Arc<Group>,
     /// Whether it takes its requests' bodies whole, as its cell once said.
     pub takes_whole: AtomicBool,
+}
+
+impl Served {
+    /// Its series. Those of a function that is deployed and never asked for are never made.
+    pub fn series(&self, metrics: &Metrics) -> &FunctionMetrics {
+        self.series.get_or_init(|| metrics.function(&self.function.spec, Instant::now()))
+    }
+
+    /// The same, to ask for its series again.
+    fn anew(&self) -> Served {
+        Served {
+            function: self.function.clone(),
+            gates: self.gates.clone(),
+            series: OnceLock::new(),
+            group: self.group.clone(),
+            takes_whole: AtomicBool::new(self.takes_whole.load(Ordering::Relaxed)),
+        }
+    }
 }
 
 /// What the public listener serves from.
@@ -85,7 +103,7 @@ impl DataPlane {
         if let Some(served) = self.served.read().unwrap_or_else(PoisonError::into_inner).get(&function.id) {
             return served.clone();
         }
-        // Routed before a publication and asked for after it, or its label set expired.
+        // Routed before a publication and asked for after it.
         let served = Arc::new(self.make(function));
         let mut all = self.served.write().unwrap_or_else(PoisonError::into_inner);
         all.entry(function.id).or_insert(served).clone()
@@ -101,7 +119,8 @@ impl DataPlane {
         };
         Served {
             gates: Arc::new(Gates::new(spec.limits.concurrency, tenant, self.node.clone())),
-            metrics: self.metrics.function(spec, Instant::now()),
+            // Its earlier version's, which it keeps.
+            series: self.metrics.known(spec, Instant::now()).map(OnceLock::from).unwrap_or_default(),
             group: self.cells.group(&function.cell_group),
             function: function.clone(),
             takes_whole: AtomicBool::new(false),
@@ -122,18 +141,80 @@ impl DataPlane {
         crate::accept::want_names(table.functions().any(shows_names));
         self.routes.store(table.clone());
         self.served.write().unwrap_or_else(PoisonError::into_inner).retain(|id, _| versions.contains(id));
+        self.metrics.make_room();
         self.tenants.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, gate| Arc::strong_count(gate) > 1);
         self.cells.retain(|function| versions.contains(&function.id));
         self.logs.retain(|tenant, app| apps.contains(&(tenant, app)));
     }
 
-    /// Drops label sets that nobody used for long.
+    /// Drops label sets that nobody used for long. Functions that had one of them ask for a new one
+    /// at their next request, and so do those that found no room for their own.
     pub fn expire(&self, now: Instant) {
         let expired = self.metrics.expire(now);
-        if !expired.is_empty() {
-            let is_expired = |served: &Served| expired.iter().any(|set| Arc::ptr_eq(set, &served.metrics));
-            // They are made again, with new series, when they are next asked for.
-            self.served.write().unwrap_or_else(PoisonError::into_inner).retain(|_, served| !is_expired(served));
+        self.metrics.make_room();
+        let asks_again = |served: &Served| {
+            let old = |set: &Arc<_>| expired.iter().any(|old| Arc::ptr_eq(old, set));
+            served.series.get().is_some_and(|set| set.is_other() || old(set))
+        };
+        let mut all = self.served.write().unwrap_or_else(PoisonError::into_inner);
+        for served in all.values_mut().filter(|served| asks_again(served)) {
+            *served = Arc::new(served.anew());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cells::fake::{FakeCell, spec};
+    use crate::route::AppRoutes;
+    use crate::stage::{Stage, settings};
+
+    /// A stage, which has room for 100 label sets, with this many apps of one tenant, and `blog`.
+    fn crowded(apps: usize) -> Stage {
+        let noisy = (0..apps).map(|app| spec("acme", &format!("app{app}"), "main"));
+        Stage::with(settings(), FakeCell::echo, noisy.chain([spec("blog", "blog", "main")]).collect())
+    }
+
+    fn count(stage: &Stage, tenant: &str, app: &str, function: &str) -> Option<String> {
+        let labels = format!(r#"{{app="{app}",function="{function}",outcome="ok",tenant="{tenant}"}}"#);
+        stage.metric(&format!("isle_invocations_total{labels}"))
+    }
+
+    #[tokio::test]
+    async fn what_is_deployed_and_never_asked_for_has_no_series() {
+        let stage = crowded(120);
+        assert_eq!(stage.get("blog", "/").await.status, 200);
+        assert_eq!(count(&stage, "blog", "blog", "main").as_deref(), Some("1"));
+        assert_eq!(stage.metric(r#"isle_in_flight{app="app0",function="main",tenant="acme"}"#), None);
+    }
+
+    #[tokio::test]
+    async fn a_tenant_with_many_functions_leaves_room_and_its_own_are_counted_when_there_is_some() {
+        let stage = crowded(26);
+        for app in 0..26 {
+            assert_eq!(stage.get(&format!("app{app}"), "/").await.status, 200);
+        }
+        stage.get("blog", "/").await;
+        assert_eq!(count(&stage, "blog", "blog", "main").as_deref(), Some("1"));
+        assert_eq!(count(&stage, "acme", "app24", "main").as_deref(), Some("1"));
+        assert_eq!(count(&stage, "other", "other", "other").as_deref(), Some("1"));
+
+        // One of those that have their own is deployed anew and keeps it, another is deleted.
+        let plane = &stage.front.plane;
+        let mut table = RouteTable::new("test");
+        for function in plane.routes.load().functions().filter(|function| function.spec.app != "app0") {
+            let again = crate::stage::function(function.spec.clone());
+            let version = if function.spec.app == "app1" { again } else { function.clone() };
+            table.set(&function.spec.app, Arc::new(AppRoutes::only(version)));
+        }
+        plane.publish(Arc::new(table));
+        plane.expire(Instant::now());
+        for app in ["app1", "app25"] {
+            stage.get(app, "/").await;
+        }
+        assert_eq!(count(&stage, "acme", "app0", "main"), None);
+        assert_eq!(count(&stage, "acme", "app1", "main").as_deref(), Some("2"));
+        assert_eq!(count(&stage, "acme", "app25", "main").as_deref(), Some("1"));
     }
 }

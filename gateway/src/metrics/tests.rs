@@ -6,7 +6,11 @@ fn text(metrics: &Metrics) -> String {
 }
 
 fn used(metrics: &Metrics, function: &str, now: Instant) -> Arc<FunctionMetrics> {
-    let set = metrics.function(&spec("acme", "blog", function), now);
+    used_by(metrics, "acme", function, now)
+}
+
+fn used_by(metrics: &Metrics, tenant: &str, function: &str, now: Instant) -> Arc<FunctionMetrics> {
+    let set = metrics.function(&spec(tenant, "blog", function), now);
     set.begin();
     set.start(StartKind::Pooled, 300);
     set.end(Outcome::Ok, Duration::from_millis(3), 1_500);
@@ -36,8 +40,8 @@ fn an_invocation_is_counted_under_its_names() {
 fn beyond_the_cap_functions_share_one_label_set() {
     let now = Instant::now();
     let metrics = Metrics::new(2, now).unwrap();
-    for function in ["one", "two", "three", "four", "one"] {
-        used(&metrics, function, now);
+    for (tenant, function) in [("acme", "one"), ("b", "two"), ("c", "three"), ("d", "four"), ("acme", "one")] {
+        used_by(&metrics, tenant, function, now);
     }
     let text = text(&metrics);
     assert!(text.contains(r#"isle_invocations_total{app="other",function="other",outcome="ok",tenant="other"} 2"#));
@@ -48,7 +52,7 @@ fn beyond_the_cap_functions_share_one_label_set() {
 #[test]
 fn an_idle_label_set_is_dropped_and_a_busy_one_is_not() {
     let start = Instant::now();
-    let metrics = Metrics::new(10, start).unwrap();
+    let metrics = Metrics::new(100, start).unwrap();
     used(&metrics, "idle", start);
     let busy = used(&metrics, "busy", start);
     busy.begin();
@@ -59,4 +63,35 @@ fn an_idle_label_set_is_dropped_and_a_busy_one_is_not() {
     let text = text(&metrics);
     assert!(!text.contains("idle\""), "{text}");
     assert!(text.contains("recent") && text.contains("busy"));
+}
+
+#[test]
+fn a_tenant_has_a_quarter_of_the_label_sets_at_the_most() {
+    let now = Instant::now();
+    let metrics = Metrics::new(10, now).unwrap();
+    let own = |tenant: &str| (0..20).filter(|n| !used_by(&metrics, tenant, &n.to_string(), now).is_other()).count();
+    assert_eq!(["a", "b", "c", "d", "e", "f"].map(own), [2, 2, 2, 2, 2, 0]);
+}
+
+#[test]
+fn what_nobody_holds_gives_way_where_there_is_no_room_and_only_there() {
+    let now = Instant::now();
+    let metrics = Metrics::new(8, now).unwrap();
+    let is_there = |tenant: &str, function: &str| metrics.known(&spec(tenant, "blog", function), now).is_some();
+    let held = used_by(&metrics, "crowded", "held", now);
+    for (tenant, function) in [("crowded", "gone"), ("roomy", "gone")] {
+        used_by(&metrics, tenant, function, now);
+    }
+    assert!(used_by(&metrics, "crowded", "new", now).is_other());
+    metrics.make_room();
+    assert!(is_there("crowded", "held") && !is_there("crowded", "gone") && is_there("roomy", "gone"));
+    assert!(!text(&metrics).contains(r#"function="gone",outcome="ok",tenant="crowded""#));
+    assert!(!used_by(&metrics, "crowded", "new", now).is_other());
+    drop(held);
+    for (tenant, function) in [("a", "1"), ("a", "2"), ("b", "1"), ("b", "2"), ("c", "1")] {
+        used_by(&metrics, tenant, function, now);
+    }
+    assert!(used_by(&metrics, "d", "1", now).is_other(), "all are taken");
+    metrics.make_room();
+    assert!(!is_there("roomy", "gone") && !used_by(&metrics, "d", "1", now).is_other());
 }
