@@ -45,7 +45,7 @@ pub enum Refusal {
     HandshakeTimeout = 9,
     /// The TLS handshake failed: no TLS at all, or nothing in common. Closed.
     HandshakeFailed = 10,
-    /// The client took none of its response for `idle_timeout_ms`. Closed.
+    /// The client took none of its response for `idle_timeout_ms`. Closed; an HTTP/2 stream is reset.
     Stalled = 11,
 }
 

@@ -5,11 +5,12 @@ use super::http1::Link;
 use super::patience::{Overdue, Patience};
 use super::progress::Progress;
 use super::room::Room;
-use super::strict::{note_flush, note_write};
-use super::{Handler, Peer, Refusal, Settings};
+use super::streams::{Paced, Streams};
+use super::strict::note_room;
+use super::{Counters, Handler, Peer, Refusal, Settings};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -27,8 +28,8 @@ const SEND_BUFFER_BYTES: usize = 64 << 10;
 pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The hyper side of every connection of a listener; made once.
-pub(super) fn builder(settings: &Settings) -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+pub(super) fn builder(settings: &Settings, counters: &Arc<Counters>) -> http2::Builder<Streams> {
+    let mut builder = http2::Builder::new(Streams::new(settings.idle_timeout, counters.clone()));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)
@@ -48,7 +49,8 @@ where
     let link = Arc::new(Link { handler: room.handler.clone(), peer, progress: progress.clone() });
     let service = service_fn(move |request| {
         link.progress.pass_heads(1);
-        link.clone().call(request)
+        let answer = link.clone().call(request);
+        async move { answer.await.map(|response| response.map(Paced::new)) }
     });
     let io = TokioIo::new(Watched { io, first, shown: 0, progress: progress.clone() });
     let mut hyper = pin!(room.http2.serve_connection(io, service));
@@ -84,7 +86,8 @@ where
     }
 }
 
-/// The connection's bytes, the first of which were read to see which protocol they are.
+/// The connection's bytes, the first of which were read to see which protocol they are. That some
+/// went says nothing about requests: every PING has its answer.
 struct Watched<I> {
     io: I,
     first: Vec<u8>,
@@ -112,7 +115,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_write(cx, bytes);
-        note_write(&this.progress, &polled);
+        note_room(&this.progress, &polled);
         polled
     }
 
@@ -123,7 +126,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_write_vectored(cx, slices);
-        note_write(&this.progress, &polled);
+        note_room(&this.progress, &polled);
         polled
     }
 
@@ -134,7 +137,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Watched<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_flush(cx);
-        note_flush(&this.progress, &polled);
+        note_room(&this.progress, &polled);
         polled
     }
 

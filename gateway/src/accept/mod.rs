@@ -12,7 +12,7 @@
 //! | `head`, `chunks`, `framing` | what is a request (pure) | |
 //! | `strict` | what hyper may see | |
 //! | `http1`, `patience` | when to refuse, to wait, to close | 400, 408, 414, 431, 505, closed |
-//! | `http2` | the same for HTTP/2 | GOAWAY, reset |
+//! | `http2`, `streams` | the same for HTTP/2 | GOAWAY, reset |
 //! | `host` | for whom a request is | the caller answers 400 |
 //!
 //! The loop never dies and never waits for a client: each connection is a task of its own.
@@ -30,6 +30,7 @@ mod progress;
 mod reply;
 mod room;
 mod stop;
+mod streams;
 mod strict;
 #[cfg(test)]
 mod tests;
@@ -88,7 +89,8 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// From the connection to the end of the TLS handshake, the wait for a place included.
     pub handshake_timeout: Duration,
-    /// How long a connection may owe nothing and say nothing (up to a quarter more).
+    /// How long a connection may owe nothing and ask for nothing, and how long a client may take
+    /// nothing of a response (up to a quarter more).
     pub idle_timeout: Duration,
     /// A request head, in bytes.
     pub head_bytes_max: usize,

@@ -10,7 +10,7 @@ use std::task::Context;
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-const TICKS: u8 = 4;
+pub(super) const TICKS: u8 = 4;
 
 /// What has been waited for too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

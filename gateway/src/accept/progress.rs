@@ -83,12 +83,14 @@ impl Progress {
         self.answered.load(Relaxed) == self.heads()
     }
 
-    /// `Some(n)`: `n` bytes were taken by the kernel; `None`: it takes none now.
-    pub(super) fn wrote(&self, bytes: Option<usize>) {
-        self.write_blocked.store(bytes.is_none(), Relaxed);
-        if let Some(bytes) = bytes {
-            self.written.store(self.written.load(Relaxed).wrapping_add(bytes as u32), Relaxed);
-        }
+    /// Whether the kernel takes bytes now.
+    pub(super) fn takes(&self, some: bool) {
+        self.write_blocked.store(!some, Relaxed);
+    }
+
+    /// So many bytes that concern the client's requests have gone.
+    pub(super) fn moved(&self, bytes: usize) {
+        self.written.store(self.written.load(Relaxed).wrapping_add(bytes as u32), Relaxed);
     }
 
     pub(super) fn write_blocked(&self) -> bool {

@@ -100,7 +100,7 @@ impl Open {
     /// The response to the request; hyper drops it when it is done with it.
     pub(super) fn answer(self, body: ReplyBody) -> Tracked {
         self.0.answer();
-        Tracked { body, _open: self }
+        Tracked { body, open: self }
     }
 }
 
@@ -114,7 +114,13 @@ impl Drop for Open {
 #[derive(Debug)]
 pub(super) struct Tracked {
     body: ReplyBody,
-    _open: Open,
+    open: Open,
+}
+
+impl Tracked {
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.open.0
+    }
 }
 
 impl Body for Tracked {

@@ -5,9 +5,9 @@ use super::counters::{Counters, Refusal};
 use super::head::HeadCaps;
 use super::http2::PREFACE;
 use super::stop::Stop;
+use super::streams::Streams;
 use super::tls::Tls;
 use super::{Handler, Peer, Settings, http1, http2};
-use hyper_util::rt::TokioExecutor;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(super) struct Room<H> {
     pub counters: Arc<Counters>,
     pub caps: HeadCaps,
     pub http1: hyper::server::conn::http1::Builder,
-    pub http2: hyper::server::conn::http2::Builder<TokioExecutor>,
+    pub http2: hyper::server::conn::http2::Builder<Streams>,
     pub tls: Option<Tls>,
     pub handshakes: Semaphore,
     pub stop: Stop,
@@ -38,14 +38,14 @@ impl<H: Handler> Room<H> {
     pub(super) fn new(handler: Arc<H>, settings: Arc<Settings>, counters: Arc<Counters>, tls: Option<Tls>) -> Room<H> {
         Room {
             handler,
-            counters,
             caps: HeadCaps {
                 bytes_max: settings.head_bytes_max,
                 headers_max: settings.headers_max,
                 uri_bytes_max: settings.uri_bytes_max,
             },
             http1: http1::builder(&settings),
-            http2: http2::builder(&settings),
+            http2: http2::builder(&settings, &counters),
+            counters,
             tls,
             handshakes: Semaphore::new(settings.handshakes_max),
             stop: Stop::default(),

@@ -162,7 +162,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Guard<I> {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let polled = Pin::new(&mut this.io).poll_flush(cx);
-        note_flush(&this.progress, &polled);
+        note_room(&this.progress, &polled);
         polled
     }
 
@@ -172,19 +172,19 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Guard<I> {
     }
 }
 
-pub(super) fn note_write(progress: &Progress, polled: &Poll<io::Result<usize>>) {
-    match polled {
-        Poll::Ready(Ok(len)) => progress.wrote(Some(*len)),
-        Poll::Ready(Err(_)) => (),
-        Poll::Pending => progress.wrote(None),
+fn note_write(progress: &Progress, polled: &Poll<io::Result<usize>>) {
+    if let Poll::Ready(Ok(len)) = polled {
+        progress.moved(*len);
     }
+    note_room(progress, polled);
 }
 
-/// TLS takes bytes before the kernel does; only a finished flush says that they have gone.
-pub(super) fn note_flush(progress: &Progress, polled: &Poll<io::Result<()>>) {
+/// Notes whether the kernel took anything. TLS takes bytes before it does: only a finished flush
+/// says that they have gone.
+pub(super) fn note_room<T>(progress: &Progress, polled: &Poll<io::Result<T>>) {
     match polled {
-        Poll::Ready(Ok(())) => progress.wrote(Some(0)),
+        Poll::Ready(Ok(_)) => progress.takes(true),
         Poll::Ready(Err(_)) => (),
-        Poll::Pending => progress.wrote(None),
+        Poll::Pending => progress.takes(false),
     }
 }

@@ -5,6 +5,7 @@ mod http2;
 mod keep;
 mod limits;
 mod malformed;
+mod stall;
 mod stop;
 mod stream;
 mod tls;
@@ -47,6 +48,7 @@ struct Echo {
     dropped: AtomicU64,
     holding: Notify,
     release: Notify,
+    left: Notify,
 }
 
 /// Tells that a handler's future was dropped before it had an answer.
@@ -94,6 +96,26 @@ impl Handler for Echo {
                 let _ = pieces.send(Err(Broken)).await;
                 *response.body_mut() = ReplyBody::Breakable(body);
             }
+            "/quiet" => {
+                let (pieces, body) = mpsc::channel(1);
+                let handler = self.clone();
+                tokio::spawn(async move {
+                    let _ = pieces.send(Bytes::from("one")).await;
+                    handler.release.notified().await;
+                    let _ = pieces.send(Bytes::from("two")).await;
+                });
+                *response.body_mut() = ReplyBody::Stream(body);
+            }
+            "/endless" => {
+                let (pieces, body) = mpsc::channel(1);
+                let handler = self.clone();
+                tokio::spawn(async move {
+                    while pieces.send(Bytes::from_static(&[b'x'; 1000])).await.is_ok() {}
+                    handler.left.notify_one();
+                });
+                *response.body_mut() = ReplyBody::Stream(body);
+            }
+            "/large" => *response.body_mut() = Bytes::from(vec![b'x'; 1 << 20]).into(),
             "/big" => *response.body_mut() = Bytes::from(vec![b'x'; 32 << 20]).into(),
             _ => (),
         }
