@@ -1,5 +1,8 @@
 //! What the listeners count, and the closed list of reasons for which they refuse.
 
+use super::reply::ReplyBody;
+use http::header::{CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// An answer is one constant: refusing must cost less than asking.
@@ -101,6 +104,17 @@ impl Refusal {
         }
     }
 
+    /// The same as a response, where the protocol frames its responses itself.
+    pub(super) fn reply(self) -> Response<ReplyBody> {
+        let (head, body) = self.answer().and_then(|answer| answer.split_once("\r\n\r\n")).unwrap_or_default();
+        let mut reply = Response::new(ReplyBody::from(body));
+        // Behind `HTTP/1.1 `.
+        let status = head.get(9..12).and_then(|digits| digits.parse().ok());
+        *reply.status_mut() = status.unwrap_or(StatusCode::BAD_REQUEST);
+        reply.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        reply
+    }
+
     pub(super) fn from_index(index: u8) -> Option<Refusal> {
         Refusal::ALL.get(usize::from(index)).copied()
     }
@@ -176,6 +190,17 @@ mod tests {
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             assert!(head.contains(&format!("content-length: {}\r\n", body.len())), "{answer}");
             serde_json::from_str::<serde_json::Value>(body).unwrap();
+        }
+    }
+
+    #[test]
+    fn every_answer_is_the_same_as_a_response() {
+        for reason in Refusal::ALL {
+            let Some(answer) = reason.answer() else { continue };
+            let reply = reason.reply();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {}\r\n", reply.status())), "{answer}");
+            let ReplyBody::Full(Some(body)) = reply.into_body() else { panic!("{answer}") };
+            assert!(answer.as_bytes().ends_with(&body), "{answer}");
         }
     }
 }

@@ -15,7 +15,7 @@ const REQUEST_LINE_SLACK: usize = 64;
 const BLANK_LINES_MAX: u8 = 2;
 
 /// Longest method, in bytes. The longest registered one has 17.
-const METHOD_BYTES_MAX: usize = 32;
+pub(super) const METHOD_BYTES_MAX: usize = 32;
 
 /// Sizes above which a head is refused.
 #[derive(Clone, Copy, Debug)]

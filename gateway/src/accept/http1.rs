@@ -53,6 +53,12 @@ impl<H: Handler> Link<H> {
         let response: Response<ReplyBody> = self.handler.handle(self.peer, request).await;
         Ok(response.map(|body| open.answer(body)))
     }
+
+    /// The answer to a request that comes to no handler.
+    pub(super) fn refuse(&self, reason: Refusal) -> Response<Tracked> {
+        let open = Open::new(self.progress.clone());
+        reason.reply().map(|body| open.answer(body))
+    }
 }
 
 /// The hyper side of every connection of a listener; made once.

@@ -1,6 +1,8 @@
 //! One HTTP/2 connection. Frames, windows and floods of resets are hyper's (h2's) to judge; this
-//! sets the caps, and ends connections that are idle, stalled or told to stop.
+//! sets the caps, refuses the requests that HTTP/1's guard would, and ends connections that are
+//! idle, stalled or told to stop.
 
+use super::head::{HeadCaps, METHOD_BYTES_MAX};
 use super::http1::Link;
 use super::patience::{Overdue, Patience};
 use super::progress::Progress;
@@ -8,9 +10,11 @@ use super::room::Room;
 use super::streams::{Paced, Streams};
 use super::strict::note_room;
 use super::{Counters, Handler, Peer, Refusal, Settings};
+use http::{Method, Request};
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
@@ -47,10 +51,20 @@ where
 {
     let progress = Arc::new(Progress::new());
     let link = Arc::new(Link { handler: room.handler.clone(), peer, progress: progress.clone() });
+    let (caps, counters) = (room.caps, room.counters.clone());
     let service = service_fn(move |request| {
         link.progress.pass_heads(1);
-        let answer = link.clone().call(request);
-        async move { answer.await.map(|response| response.map(Paced::new)) }
+        let (link, checked) = (link.clone(), check(&request, &caps));
+        if let Err(reason) = checked {
+            counters.refuse(reason);
+        }
+        async move {
+            let response = match checked {
+                Ok(()) => link.call(request).await?,
+                Err(reason) => link.refuse(reason),
+            };
+            Ok::<_, Infallible>(response.map(Paced::new))
+        }
     });
     let io = TokioIo::new(Watched { io, first, shown: 0, progress: progress.clone() });
     let mut hyper = pin!(room.http2.serve_connection(io, service));
@@ -84,6 +98,22 @@ where
     if overdue == Some(Overdue::Stalled) {
         room.counters.refuse(Refusal::Stalled);
     }
+}
+
+/// Whether a request is one that HTTP/1's guard would let through: the same sizes, targets and methods.
+fn check<B>(request: &Request<B>, caps: &HeadCaps) -> Result<(), Refusal> {
+    let (method, uri) = (request.method(), request.uri());
+    if uri.path_and_query().is_some_and(|target| target.as_str().len() > caps.uri_bytes_max) {
+        return Err(Refusal::UriTooLong);
+    }
+    if request.headers().len() > caps.headers_max as usize {
+        return Err(Refusal::HeadTooLarge);
+    }
+    let form = uri.path().starts_with('/') || uri.path() == "*" && method == Method::OPTIONS;
+    if !form || method == Method::CONNECT || method.as_str().len() > METHOD_BYTES_MAX {
+        return Err(Refusal::Malformed);
+    }
+    Ok(())
 }
 
 /// The connection's bytes, the first of which were read to see which protocol they are. That some

@@ -12,7 +12,7 @@
 //! | `head`, `chunks`, `framing` | what is a request (pure) | |
 //! | `strict` | what hyper may see | |
 //! | `http1`, `patience` | when to refuse, to wait, to close | 400, 408, 414, 431, 505, closed |
-//! | `http2`, `streams` | the same for HTTP/2 | GOAWAY, reset |
+//! | `http2`, `streams` | the same for HTTP/2 | GOAWAY, reset; 400, 414, 431 |
 //! | `host` | for whom a request is | the caller answers 400 |
 //!
 //! The loop never dies and never waits for a client: each connection is a task of its own.

@@ -40,8 +40,10 @@ impl<'a> FetchBody<'a> {
 /// The request's URL, and whether it is in the form that `URL` would give it.
 pub fn url(head: &RequestHead) -> (Vec<u8>, bool) {
     let host = head.header("host").unwrap_or(&head.host);
-    let mut url = Vec::with_capacity(head.scheme.len() + host.len() + head.path.len() + head.query.len() + 4);
-    for part in [&head.scheme[..], b"://", host, &head.path] {
+    // `OPTIONS *` asks about the server as a whole; behind the host it would be part of its name.
+    let path: &[u8] = if head.path == "*" { b"/" } else { &head.path };
+    let mut url = Vec::with_capacity(head.scheme.len() + host.len() + path.len() + head.query.len() + 4);
+    for part in [&head.scheme[..], b"://", host, path] {
         url.extend_from_slice(part);
     }
     if !head.query.is_empty() {
@@ -50,7 +52,7 @@ pub fn url(head: &RequestHead) -> (Vec<u8>, bool) {
     }
     let own_port: &[u8] = if head.scheme == "https" { b":443" } else { b":80" };
     let plain_host = host.iter().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-.:_".contains(b));
-    let plain = plain_host && !host.ends_with(own_port) && is_plain_path(&head.path) && is_plain_query(&head.query);
+    let plain = plain_host && !host.ends_with(own_port) && is_plain_path(path) && is_plain_query(&head.query);
     (url, plain)
 }
 
@@ -150,6 +152,7 @@ mod tests {
     fn only_what_a_url_would_leave_alone_is_plain() {
         let plain = |host, path, query| url(&head(host, path, query));
         assert_eq!(plain("a.test:3000", "/x/y", "a=1"), (b"http://a.test:3000/x/y?a=1".to_vec(), true));
+        assert_eq!(plain("a.test", "*", ""), (b"http://a.test/".to_vec(), true));
         for (host, path, query) in [
             ("A.test", "/", ""),
             ("a.test:80", "/", ""),

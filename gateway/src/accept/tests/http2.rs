@@ -1,6 +1,7 @@
 //! HTTP/2 with prior knowledge, without TLS.
 
 use super::*;
+use crate::accept::Refusal;
 use http_body_util::Full;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -69,6 +70,39 @@ async fn headers_that_are_too_large_are_refused_and_the_connection_goes_on() {
         Err(error) => assert!(!error.is_timeout(), "{error}"),
     }
     assert_eq!(node.handled(), 0);
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn what_http1_would_refuse_is_refused_and_the_connection_goes_on() {
+    let node = Node::start(settings());
+    let mut sender = client(TcpStream::connect(node.addr).await.unwrap()).await;
+    let get = |uri: &str| Request::get(uri);
+    let star = || http::Uri::builder().scheme("http").authority("a.test").path_and_query("*").build().unwrap();
+    let fields = |count| (0..count).fold(get("http://a.test/"), |request, _| request.header("x", "y"));
+    let long = |length: usize| get(&format!("http://a.test/{}", "y".repeat(length - 1)));
+    let cases = [
+        (long(513), 414, Refusal::UriTooLong),
+        (get(&format!("http://a.test/?{}", "y".repeat(511))), 414, Refusal::UriTooLong),
+        (fields(21), 431, Refusal::HeadTooLarge),
+        (get("http://a.test/").method("X".repeat(33).as_str()), 400, Refusal::Malformed),
+        (Request::connect("a.test:80"), 400, Refusal::Malformed),
+        (Request::get(star()), 400, Refusal::Malformed),
+    ];
+    for (request, status, reason) in cases {
+        let (told, before) = (format!("{request:?}"), node.counters.refused(reason));
+        let (given, body) = fetch(&mut sender, request, "").await.unwrap();
+        assert_eq!((given.as_u16(), node.counters.refused(reason)), (status, before + 1), "{told}");
+        assert!(body.starts_with("{\"message\":"), "{told}: {body}");
+    }
+    assert_eq!(node.handled(), 0);
+    for request in
+        [long(512), fields(20), Request::options(star()), get("http://a.test/").method("X".repeat(32).as_str())]
+    {
+        let told = format!("{request:?}");
+        assert_eq!(fetch(&mut sender, request, "").await.unwrap().0, StatusCode::OK, "{told}");
+    }
+    assert_eq!(node.counters.connections_total(), 1);
     node.stop().await;
 }
 
