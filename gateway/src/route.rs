@@ -8,7 +8,9 @@
 //! - `/a/` and `/a` are different paths; `/a/{proxy+}` matches neither, it needs one character.
 //! - A `{parameter}` needs at least one character, too.
 //! - A path is split at `/` before it is percent-decoded, so `%2F` never splits a segment; `%` that
-//!   starts no valid escape stands for itself. Dot segments are not resolved.
+//!   starts no valid escape stands for itself.
+//! - Paths that a URL would not leave as they are ([`is_ambiguous`]) are to be refused, not routed: the
+//!   function that they are routed to would see another path.
 //! - `HEAD` takes a `GET` route when no `HEAD` or `ANY` route fits; `$default` comes after that.
 //! - A path that does not begin with `/` (`OPTIONS *`) reaches only `$default`.
 
@@ -174,6 +176,15 @@ pub struct Matched {
     pub cors: Option<Arc<Policy>>,
 }
 
+/// Whether `path` is another one as part of a URL: it has a segment `.` or `..`, which may be escaped,
+/// or a backslash, which URLs take for a slash. Browsers and curl have resolved that before they send.
+pub fn is_ambiguous(path: &str) -> bool {
+    let is_dots = |segment: &str| [&b"."[..], b".."].iter().any(|dots| decode::reads(segment, dots));
+    // Nearly every path has none of the three, or dots in names alone.
+    memchr::memchr3(b'.', b'%', b'\\', path.as_bytes()).is_some()
+        && (path.contains('\\') || path.split('/').any(is_dots))
+}
+
 /// Every route of every app of this node.
 #[derive(Clone, Debug, Default)]
 pub struct RouteTable {
@@ -308,5 +319,6 @@ pub fn fuzz_one(data: &[u8]) {
         table.set("a", Arc::new(app));
         table.route("a.localhost", method, path);
         table.route(path, method, path);
+        is_ambiguous(path);
     }
 }

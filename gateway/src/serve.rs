@@ -9,6 +9,7 @@ use crate::egress::{Answering, Inside, UploadBody};
 use crate::plane::DataPlane;
 use crate::request_id::RequestId;
 use crate::respond::{ASKS_TIMING, Asked, Audience, preflight, refuse, respond, tell_timing};
+use crate::route::is_ambiguous;
 use http::{Method, Request, Response, header};
 use http_body::Body;
 use isle_wire::{Outcome, PayloadFormat};
@@ -50,8 +51,9 @@ impl Front {
         // account: from here on the request is counted, whatever becomes of it.
         let mut account = Account::open(&self.plane, &request, &request_id);
 
-        // accept → route: which host is meant, and which function serves it.
-        let Ok(host) = host_of(&request) else {
+        // accept → route: which host and path are meant, and which function serves them.
+        let host = host_of(&request).ok().filter(|_| !is_ambiguous(request.uri().path()));
+        let Some(host) = host else {
             let reply = refuse(Outcome::RequestIncomplete, &asked);
             account.close_early(Outcome::RequestIncomplete, &reply);
             return reply;

@@ -44,6 +44,17 @@ async fn a_request_is_answered_counted_and_told() {
 }
 
 #[tokio::test]
+async fn a_path_that_its_function_would_read_differently_comes_to_none() {
+    let mut stage = Stage::new(FakeCell::echo);
+    for path in ["/public/../admin", "/public/%2e%2E/admin", "/public/..", "/public\\admin"] {
+        let told = (400, "request_incomplete", r#"{"message":"Bad Request"}"#);
+        assert_eq!(stage.get("acme", path).await.told(), told, "{path}");
+        assert_eq!(stage.line().path, path);
+    }
+    assert_eq!(stage.get("acme", "/a.b/..c?x=../y").await.told(), (200, "ok", "/a.b/..c"));
+}
+
+#[tokio::test]
 async fn a_request_that_a_dead_cell_had_not_begun_runs_on_another() {
     let died = AtomicBool::new(false);
     let stage = Stage::new(move |mut cell| {

@@ -24,6 +24,11 @@ impl Iterator for Decoded<'_> {
     }
 }
 
+/// Whether `raw`, decoded, is `text`.
+pub(super) fn reads(raw: &str, text: &[u8]) -> bool {
+    Decoded(raw.as_bytes()).eq(text.iter().copied())
+}
+
 /// The decoded bytes of `raw`.
 pub(super) fn decode(raw: &str) -> bytes::Bytes {
     if raw.as_bytes().contains(&b'%') {

@@ -98,6 +98,32 @@ fn escapes_are_decoded_after_the_path_is_split() {
 }
 
 #[test]
+fn paths_that_a_url_would_change_are_known() {
+    for path in [
+        "/public/../admin",
+        "/public/%2e%2e/admin",
+        "/public/.%2E/admin",
+        "/public/%2E./admin",
+        "/a/b/c/../../d",
+        "/public/..",
+        "/public/%2e%2E",
+        "/./a",
+        "/%2e",
+        "/a/.",
+        "..",
+        "/public\\..\\admin",
+        "/a\\b",
+    ] {
+        assert!(is_ambiguous(path), "{path}");
+    }
+    for path in
+        ["/", "*", "", "/a.b/..c/d../...", "/.well-known/x", "/%2e%2e%2fa", "/%252e%252e/a", "/a%5cb", "/%2/%", "//a"]
+    {
+        assert!(!is_ambiguous(path), "{path}");
+    }
+}
+
+#[test]
 fn each_route_has_its_own_parameter_names() {
     let app = app(&["GET /{a}/x/{b}", "POST /{c}/x/{d+}"]);
     assert_eq!(parameters(&app, "/1/x/2"), [("a".into(), b"1".to_vec()), ("b".into(), b"2".to_vec())]);
@@ -249,9 +275,16 @@ proptest! {
         table.set("a", Arc::new(app(&["GET /a/{b}/c", "ANY /{x+}", "GET /a/%62/d"])));
         table.route(&host, &method, &path);
         table.route("a.localhost", &method, &path);
+        is_ambiguous(&path);
         if let Ok(pattern) = Pattern::parse(&text) {
             pattern.path();
         }
+    }
+
+    #[test]
+    fn dot_segments_are_known_however_they_are_escaped(path in "(/|(/([.a]|%2[eE]){0,4}){0,4})") {
+        let plain = path.to_ascii_lowercase().replace("%2e", ".");
+        prop_assert_eq!(is_ambiguous(&path), plain.split('/').any(|segment| [".", ".."].contains(&segment)));
     }
 
     #[test]
