@@ -27,6 +27,9 @@ pub const DEFAULT_HANDSHAKE_TIMEOUT_MS: u64 = 10_000;
 pub const DEFAULT_IDLE_TIMEOUT_MS: u64 = 75_000;
 /// Four times the cookies that browsers send to one host at most; above: 431.
 pub const DEFAULT_HEAD_BYTES_MAX: usize = 32 << 10;
+/// A request has its places from before its body is read, so none may be had for promising one. Bad
+/// networks pause for seconds; above: 408.
+pub const DEFAULT_BODY_IDLE_MS: u64 = 10_000;
 /// Browsers send 15, proxies add 10. Above 100 hyper allocates for each request; above: 431.
 pub const DEFAULT_HEADERS_MAX: u32 = 100;
 /// RFC 9110 §4.1 asks for at least 8,000; above: 414.
@@ -152,6 +155,8 @@ pub struct Http {
     pub handshake_timeout_ms: u64,
     /// See [`DEFAULT_IDLE_TIMEOUT_MS`].
     pub idle_timeout_ms: u64,
+    /// See [`DEFAULT_BODY_IDLE_MS`].
+    pub body_idle_ms: u64,
     /// See [`DEFAULT_HEAD_BYTES_MAX`].
     pub head_bytes_max: usize,
     /// See [`DEFAULT_HEADERS_MAX`].
@@ -317,6 +322,7 @@ impl Default for Http {
             header_timeout_ms: DEFAULT_HEADER_TIMEOUT_MS,
             handshake_timeout_ms: DEFAULT_HANDSHAKE_TIMEOUT_MS,
             idle_timeout_ms: DEFAULT_IDLE_TIMEOUT_MS,
+            body_idle_ms: DEFAULT_BODY_IDLE_MS,
             head_bytes_max: DEFAULT_HEAD_BYTES_MAX,
             headers_max: DEFAULT_HEADERS_MAX,
             uri_bytes_max: DEFAULT_URI_BYTES_MAX,

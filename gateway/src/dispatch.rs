@@ -30,7 +30,7 @@ use crate::egress::Hops;
 use crate::plane::Served;
 use crate::request_id::RequestId;
 pub(crate) use body::{Bad, Coming};
-use body::{Begun, Patience, Step};
+use body::{Begun, Limit, Patience, Step};
 use bytes::Bytes;
 use http_body::Body;
 use isle_wire::{FunctionKind, Outcome, ResponseFrame};
@@ -69,6 +69,7 @@ impl Ended {
         Ended::failed(match bad {
             Bad::TooLarge => Outcome::RequestTooLarge,
             Bad::Broken => Outcome::RequestIncomplete,
+            Bad::Late => return Ended::late_body(),
         })
     }
 
@@ -91,7 +92,8 @@ struct Way<'a> {
     deadline: Instant,
 }
 
-/// Runs an admitted request in its function's cell.
+/// Runs an admitted request in its function's cell. `body_idle`: how long its client may be waited
+/// for, until the response has begun.
 pub async fn dispatch<B>(
     cells: &Cells,
     served: &Served,
@@ -99,6 +101,7 @@ pub async fn dispatch<B>(
     request_id: &RequestId,
     head: Head<'_>,
     mut body: B,
+    body_idle: Duration,
 ) -> Ended
 where
     B: Body<Data = Bytes> + Send + Unpin + 'static,
@@ -117,6 +120,7 @@ where
     } else {
         (limits.stream_bytes_max().max(whole_max), Patience::Little)
     };
+    let limit = Limit { bytes_max: limit, idle: body_idle };
     let deadline = Instant::now() + Duration::from_millis(u64::from(limits.wall_ms));
     let way = Way { cells, served, request_id, head, deadline };
     let begun = if body.is_end_stream() {
@@ -136,7 +140,7 @@ where
 }
 
 impl Way<'_> {
-    async fn send<B>(&self, begun: Begun, body: B, limit: u64) -> Ended
+    async fn send<B>(&self, begun: Begun, body: B, limit: Limit) -> Ended
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {
@@ -165,7 +169,7 @@ impl Way<'_> {
     }
 
     /// A body that comes once.
-    async fn pieces<B>(&self, part: Bytes, body: B, limit: u64) -> Result<Ended, Ended>
+    async fn pieces<B>(&self, part: Bytes, body: B, limit: Limit) -> Result<Ended, Ended>
     where
         B: Body<Data = Bytes> + Send + Unpin + 'static,
     {

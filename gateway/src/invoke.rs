@@ -14,6 +14,7 @@ use http::{HeaderName, Request, Response};
 use isle_wire::{INVOKE_ROUTE, Outcome, ResponseFrame};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 static CLIENT_CONTEXT: HeaderName = HeaderName::from_static("x-amz-client-context");
 /// The status in the log line of an invocation whose handler failed: the caller gets it as an answer.
@@ -68,7 +69,8 @@ pub(crate) async fn invoke(plane: &Arc<DataPlane>, function: &Arc<FunctionVersio
         time_ms: account.time_ms(),
     };
     let body = ReplyBody::from(payload);
-    let mut end = dispatch(&plane.cells, &served, &admitted, &call.request_id, head, body).await;
+    // Its body is here, so nobody is waited for.
+    let mut end = dispatch(&plane.cells, &served, &admitted, &call.request_id, head, body, Duration::MAX).await;
     let mut result = std::mem::take(&mut end.response.body);
     if let Some(rest) = end.rest.take() {
         match whole(std::mem::take(&mut result), rest, spec.limits.response_body_bytes_max as usize).await {

@@ -238,7 +238,8 @@ impl Node {
             listeners.spawn(serve(admin, accept.clone(), Arc::new(handler), own, stopping.clone()));
         }
         let port = public.local_addr().port().to_string();
-        let front = Arc::new(Front { plane, port, dev: mode == Mode::Dev });
+        let body_idle = Duration::from_millis(config.http.body_idle_ms);
+        let front = Arc::new(Front { plane, port, dev: mode == Mode::Dev, body_idle });
         let inside: Arc<dyn Inside> = front.clone();
         egress.set_inside(Arc::downgrade(&inside));
         listeners.spawn(serve(public, accept, front, counters, stopping));

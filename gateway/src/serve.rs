@@ -14,6 +14,7 @@ use http::{Method, Request, Response, header};
 use http_body::Body;
 use isle_wire::{Outcome, PayloadFormat};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// The public listener's side of a node.
 pub struct Front {
@@ -23,6 +24,8 @@ pub struct Front {
     pub port: String,
     /// Whether clients are the functions' authors.
     pub dev: bool,
+    /// How long a request's body may stand still.
+    pub body_idle: Duration,
 }
 
 impl Front {
@@ -106,7 +109,7 @@ impl Front {
             request_id: request_id.as_str(),
             time_ms: account.time_ms(),
         };
-        let ended = dispatch(&self.plane.cells, &served, &admitted, &request_id, head, body).await;
+        let ended = dispatch(&self.plane.cells, &served, &admitted, &request_id, head, body, self.body_idle).await;
 
         // cell → respond → account: the one status, the one line, the one count.
         let (start, timing, detail) = (ended.response.start, ended.response.timing, ended.response.detail.clone());

@@ -68,7 +68,7 @@ impl Stage {
             table.set(&app, Arc::new(AppRoutes::only(function(spec))));
         }
         plane.publish(Arc::new(table));
-        let front = Arc::new(Front { plane, port: "3000".into(), dev: false });
+        let front = Arc::new(Front { plane, port: "3000".into(), dev: false, body_idle: Duration::from_secs(60) });
         Stage { front, source, lines }
     }
 

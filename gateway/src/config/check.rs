@@ -125,10 +125,11 @@ pub(super) fn ranges(config: &NodeConfig) -> Result<(), OutOfRange> {
     let http = &config.http;
     let cells = &config.cells;
     let artifacts = &config.artifacts;
-    let numbers: [(&str, u64, u64, u64); 27] = [
+    let numbers: [(&str, u64, u64, u64); 28] = [
         ("http.header_timeout_ms", http.header_timeout_ms, 10, 600_000),
         ("http.handshake_timeout_ms", http.handshake_timeout_ms, 10, 600_000),
         ("http.idle_timeout_ms", http.idle_timeout_ms, 10, 3_600_000),
+        ("http.body_idle_ms", http.body_idle_ms, 10, 600_000),
         ("http.head_bytes_max", http.head_bytes_max as u64, 1_024, 1 << 20),
         ("http.headers_max", u64::from(http.headers_max), 8, 1_000),
         // hyper's own limit is 65,534.

@@ -27,6 +27,15 @@ pub(super) enum Patience {
     Little,
 }
 
+/// What a body may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    /// In all.
+    pub bytes_max: u64,
+    /// How long the client may be waited for, from piece to piece.
+    pub idle: Duration,
+}
+
 /// What there is of a body before the invocation begins.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Begun {
@@ -43,10 +52,20 @@ pub(crate) enum Bad {
     TooLarge,
     /// It broke off.
     Broken,
+    /// Its client was waited for too long.
+    Late,
+}
+
+/// The next piece of a body, for which its client has `idle`.
+async fn next<B>(body: &mut B, idle: Duration) -> Result<Option<Bytes>, Bad>
+where
+    B: Body<Data = Bytes> + Unpin,
+{
+    timeout(idle, piece(body)).await.unwrap_or(Err(Bad::Late))
 }
 
 /// The next piece of a body; `None` at its end. Trailers are passed over.
-pub(super) async fn next<B>(body: &mut B) -> Result<Option<Bytes>, Bad>
+async fn piece<B>(body: &mut B) -> Result<Option<Bytes>, Bad>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -86,7 +105,7 @@ pub struct Coming<B = UnsyncBoxBody<Bytes, ()>> {
     /// Whether that is all there is.
     ended: bool,
     read: u64,
-    limit: u64,
+    limit: Limit,
 }
 
 impl<B> Coming<B>
@@ -94,7 +113,7 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     /// A body of which `part` was read already.
-    pub(super) fn new(part: Bytes, body: B, upload: Upload, limit: u64) -> Coming<B> {
+    pub(super) fn new(part: Bytes, body: B, upload: Upload, limit: Limit) -> Coming<B> {
         let read = part.len() as u64;
         Coming { body, upload, rest: part, ended: false, read, limit }
     }
@@ -107,10 +126,10 @@ where
         if self.ended {
             return Ok(Step::All);
         }
-        match next(&mut self.body).await? {
+        match next(&mut self.body, self.limit.idle).await? {
             Some(piece) => {
                 self.read += piece.len() as u64;
-                if self.read > self.limit {
+                if self.read > self.limit.bytes_max {
                     return Err(Bad::TooLarge);
                 }
                 self.rest = piece;
@@ -131,6 +150,8 @@ where
         B: Send + 'static,
     {
         let Coming { body, upload, rest, ended, read, limit } = self;
+        // Once the response streams, both may take the time that the function gives them.
+        let limit = Limit { idle: Duration::MAX, ..limit };
         Coming { body: body.map_err(|_| ()).boxed_unsync(), upload, rest, ended, read, limit }
     }
 }
@@ -147,7 +168,7 @@ impl Coming {
 }
 
 /// Collects the body as long as it may still be small.
-pub(super) async fn begin<B>(body: &mut B, limit: u64, patience: Patience) -> Result<Begun, Bad>
+pub(super) async fn begin<B>(body: &mut B, limit: Limit, patience: Patience) -> Result<Begun, Bad>
 where
     B: Body<Data = Bytes> + Unpin,
 {
@@ -156,7 +177,7 @@ where
     }
     // With a Content-Length this refuses, or decides for pieces, before a byte is read.
     let announced = body.size_hint().lower();
-    if announced > limit {
+    if announced > limit.bytes_max {
         return Err(Bad::TooLarge);
     }
     if announced > INLINE_BYTES_MAX as u64 {
@@ -166,8 +187,8 @@ where
     let mut first = Bytes::new();
     loop {
         let piece = match patience {
-            Patience::Endless => next(body).await?,
-            Patience::Little => match timeout(LITTLE, next(body)).await {
+            Patience::Endless => next(body, limit.idle).await?,
+            Patience::Little => match timeout(LITTLE, piece(body)).await {
                 Ok(piece) => piece?,
                 Err(_) => return Ok(Begun::Part(if all.is_empty() { first } else { all.freeze() })),
             },
@@ -176,7 +197,7 @@ where
             return Ok(Begun::Whole(if all.is_empty() { first } else { all.freeze() }));
         };
         let length = first.len().max(all.len()) + piece.len();
-        if length as u64 > limit {
+        if length as u64 > limit.bytes_max {
             return Err(Bad::TooLarge);
         }
         // Nearly every small body is one piece, which need not be copied.
@@ -213,8 +234,12 @@ mod tests {
         ReplyBody::Breakable(receiver)
     }
 
-    async fn begun(lengths: &[usize], limit: u64) -> Result<(bool, usize), Bad> {
-        Ok(match begin(&mut pieces(lengths, None), limit, Patience::Endless).await? {
+    fn limit(bytes_max: u64) -> Limit {
+        Limit { bytes_max, idle: Duration::from_millis(300) }
+    }
+
+    async fn begun(lengths: &[usize], bytes_max: u64) -> Result<(bool, usize), Bad> {
+        Ok(match begin(&mut pieces(lengths, None), limit(bytes_max), Patience::Endless).await? {
             Begun::Whole(bytes) => (true, bytes.len()),
             Begun::Part(bytes) => (false, bytes.len()),
         })
@@ -231,14 +256,32 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_client_may_take_its_time_for_each_piece_but_not_for_none() {
+        let (sender, receiver) = tokio::sync::mpsc::channel(1);
+        let trickle = async move {
+            for _ in 0..4 {
+                sender.send(Bytes::from_static(b"x")).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            sender
+        };
+        let mut body = ReplyBody::Stream(receiver);
+        let (began, begun) = (std::time::Instant::now(), begin(&mut body, limit(10), Patience::Endless));
+        let (begun, sender) = tokio::join!(begun, trickle);
+        assert_eq!(begun, Err(Bad::Late));
+        assert!(began.elapsed() >= Duration::from_millis(3 * 100 + 300), "each piece had its own time");
+        drop(sender);
+    }
+
+    #[tokio::test]
     async fn the_limit_holds_with_and_without_an_announced_length() {
         assert_eq!(begun(&[11], 10).await, Err(Bad::TooLarge));
         assert_eq!(begun(&[5, 5, 1], 10).await, Err(Bad::TooLarge));
         assert_eq!(begun(&[1], 0).await, Err(Bad::TooLarge));
-        assert_eq!(begin(&mut pieces(&[1], Some(Broken)), 10, Patience::Endless).await, Err(Bad::Broken));
+        assert_eq!(begin(&mut pieces(&[1], Some(Broken)), limit(10), Patience::Endless).await, Err(Bad::Broken));
         let mut announced = Full::new(Bytes::from(vec![0; 1_000_000]));
-        assert_eq!(begin(&mut announced, 999_999, Patience::Endless).await, Err(Bad::TooLarge));
+        assert_eq!(begin(&mut announced, limit(999_999), Patience::Endless).await, Err(Bad::TooLarge));
         assert!(!announced.is_end_stream(), "refused without reading");
-        assert_eq!(begin(&mut announced, 1_000_000, Patience::Endless).await, Ok(Begun::Part(Bytes::new())));
+        assert_eq!(begin(&mut announced, limit(1_000_000), Patience::Endless).await, Ok(Begun::Part(Bytes::new())));
     }
 }

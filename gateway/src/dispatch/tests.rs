@@ -3,6 +3,7 @@
 use super::WALL_GRACE;
 use crate::accept::Broken;
 use crate::cells::fake::{FakeCell, spec};
+use crate::serve::Front;
 use crate::stage::{Answer, Stage, get, post, settings};
 use bytes::Bytes;
 use isle_wire::{
@@ -15,6 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::task::{Context, Waker};
 use std::time::Duration;
+use tokio::time::timeout;
 
 fn with_limits(tenant: &str, limits: Limits) -> Vec<FunctionSpec> {
     vec![FunctionSpec { limits, kind: FunctionKind::Handler, ..spec(tenant, tenant, "main") }]
@@ -292,6 +294,70 @@ async fn a_body_that_breaks_off_or_never_ends_is_incomplete() {
     let (answer, ()) = tokio::join!(stage.send(request), feed);
     assert_eq!(answer.told().0, 408);
     until(|| heard.try_iter().any(|word| word == "cancel")).await;
+}
+
+/// The same stage for clients that are soon given up.
+fn hurried(stage: Stage) -> Stage {
+    let front = Front { plane: stage.front.plane.clone(), port: "1".into(), dev: false, body_idle: BODY_IDLE };
+    Stage { front: front.into(), ..stage }
+}
+
+const BODY_IDLE: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn a_body_that_stands_still_gives_its_places_back_before_the_wall_limit() {
+    let limits = Limits { concurrency: 1, ..Limits::default() };
+    let (say, heard) = sync_channel(10);
+    let stage = hurried(Stage::with(settings(), takes_bodies(say), with_limits("acme", limits)));
+    let late = (408, "request_incomplete", r#"{"message":"Request Timeout"}"#);
+    let send =
+        async |request| timeout(Duration::from_secs(10), stage.send(request)).await.expect("long before wall_ms");
+    for _ in 0..2 {
+        let (request, _body) = post("acme", "/");
+        assert_eq!(send(request).await.told(), late);
+    }
+    assert!(heard.try_recv().is_err(), "no cell was asked");
+
+    let (request, body) = post("acme", "/");
+    body.send(Ok(vec![0; BODY_CHUNK_BYTES_MAX + 1].into())).await.unwrap();
+    assert_eq!(send(request).await.told(), late);
+    until(|| heard.try_iter().any(|word| word == "cancel")).await;
+}
+
+#[tokio::test]
+async fn a_client_is_not_late_when_it_is_the_function_that_takes_nothing() {
+    let stage = hurried(Stage::new(|mut cell| {
+        cell.ready();
+        while let Some((id, _)) = cell.next_invoke() {
+            // The window is full long before.
+            std::thread::sleep(BODY_IDLE * 2);
+            cell.answer(id, b"enough");
+        }
+    }));
+    let (request, body) = post("acme", "/");
+    let feed = async move { while body.send(Ok(vec![0; 30_000].into())).await.is_ok() {} };
+    let (answer, ()) = tokio::join!(stage.send(request), feed);
+    assert_eq!(answer.told(), (200, "ok", "enough"));
+}
+
+#[tokio::test]
+async fn a_client_may_be_silent_while_its_response_streams() {
+    let stage = hurried(Stage::new(|mut cell| {
+        cell.ready();
+        while let Some((id, _)) = cell.next_invoke() {
+            let response = ResponseFrame { body_follows: true, streamed: true, ..crate::cells::fake::ok(b"first ") };
+            cell.send(&Frame::Response { id, response });
+            std::thread::sleep(BODY_IDLE * 2);
+            cell.send(&Frame::Body { id, last: false, data: Bytes::from_static(b"last") });
+            cell.send(&Frame::End {
+                id,
+                end: isle_wire::End { outcome: Outcome::Ok, timing: Default::default(), detail: Bytes::new() },
+            });
+        }
+    }));
+    let (request, body) = post("acme", "/");
+    body.send(Ok(vec![0; BODY_CHUNK_BYTES_MAX + 1].into())).await.unwrap();
+    assert_eq!(stage.send(request).await.told(), (200, "ok", "first last"));
 }
 
 #[tokio::test]

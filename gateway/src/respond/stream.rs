@@ -38,7 +38,7 @@ pub(super) fn body(first: Bytes, rest: Rest, account: Option<StreamAccount>) -> 
             ended = hand_on(first, &mut invocation, &sender) => ended,
             bad = bring_in(coming) => Ended::Broken(match bad {
                 Bad::TooLarge => Outcome::RequestTooLarge,
-                Bad::Broken => Outcome::RequestIncomplete,
+                Bad::Broken | Bad::Late => Outcome::RequestIncomplete,
             }),
         };
         let outcome = match ended {

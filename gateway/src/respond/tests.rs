@@ -109,7 +109,12 @@ async fn an_author_sees_why() {
     let detail = serde_json::to_vec(&detail).unwrap();
     let stage = stage(ResponseFrame::failed(Outcome::HandlerThrew, detail.into()));
     let dev = Stage {
-        front: Arc::new(Front { plane: stage.front.plane.clone(), port: "1".into(), dev: true }),
+        front: Arc::new(Front {
+            plane: stage.front.plane.clone(),
+            port: "1".into(),
+            dev: true,
+            body_idle: stage.front.body_idle,
+        }),
         source: stage.source,
         lines: stage.lines,
     };
