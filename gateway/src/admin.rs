@@ -1,21 +1,26 @@
 //! The admin listener: `/healthz`, `/readyz` and `/metrics` from here, everything else from control.
+//!
+//! A body is read only when it is known whose it is. Whoever has no token of this node is answered
+//! at once, and a request without a body never waits for one with.
+
+mod places;
 
 use crate::accept::{Counters, Handler, Peer, ReplyBody};
-use crate::control::{Api, ApiBody, ApiReply};
+use crate::control::{Api, ApiBody, ApiReply, Caller};
 use crate::node::NodePlane;
 use crate::plane::DataPlane;
 use bytes::Bytes;
 use http::header::{self, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body, Incoming};
+use places::Places;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
-/// Request bodies read at one time: each may be tens of MB, and whose they are is known only later.
-const BODIES_MAX: usize = 8;
-/// How long a body may take, the wait for others included.
+/// How long a body may take, the wait for the caller's others included.
 const BODY_TIME_MAX: Duration = Duration::from_secs(120);
 /// Lines between a follower and its log.
 const LINES: usize = 16;
@@ -25,7 +30,7 @@ pub struct Admin {
     api: Api<NodePlane>,
     plane: Arc<DataPlane>,
     listeners: Vec<(&'static str, Arc<Counters>)>,
-    bodies: Semaphore,
+    places: Places,
     draining: Arc<AtomicBool>,
     stop: watch::Receiver<bool>,
 }
@@ -51,7 +56,7 @@ impl Admin {
         draining: Arc<AtomicBool>,
         stop: watch::Receiver<bool>,
     ) -> Admin {
-        Admin { api, plane, listeners, bodies: Semaphore::new(BODIES_MAX), draining, stop }
+        Admin { api, plane, listeners, places: Places::default(), draining, stop }
     }
 
     fn metrics(&self) -> Response<ReplyBody> {
@@ -71,23 +76,36 @@ impl Admin {
         plain(StatusCode::OK, "text/plain", "ready\n")
     }
 
-    async fn api(&self, request: Request<hyper::body::Incoming>) -> Response<ReplyBody> {
+    async fn api(&self, request: Request<Incoming>) -> Response<ReplyBody> {
         let (parts, body) = request.into_parts();
-        let most = self.api.settings().body_bytes_max();
-        let collect = async {
-            let _place = self.bodies.acquire().await;
-            Limited::new(body, most).collect().await
-        };
-        let body = match tokio::time::timeout(BODY_TIME_MAX, collect).await {
-            Ok(Ok(body)) => body.to_bytes(),
-            Ok(Err(error)) if error.is::<LengthLimitError>() => {
-                let message = format!("expected a body of at most {most} bytes");
-                return refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message);
-            }
-            Ok(Err(_)) => return refused(StatusCode::BAD_REQUEST, "body_incomplete", "the body broke off"),
-            Err(_) => return refused(StatusCode::REQUEST_TIMEOUT, "body_late", "the body took too long"),
+        let caller = if body.is_end_stream() { None } else { self.api.caller(&parts.headers) };
+        let body = match caller {
+            Some(caller) => match self.read(&caller, body).await {
+                Ok(body) => body,
+                Err(refusal) => return refusal,
+            },
+            // There is none, or what is said to strangers does not depend on it.
+            None => Bytes::new(),
         };
         self.reply(self.api.handle(&parts.method, &parts.uri, &parts.headers, body).await)
+    }
+
+    /// Reads a body of the caller's.
+    async fn read(&self, caller: &Caller, body: Incoming) -> Result<Bytes, Response<ReplyBody>> {
+        let most = self.api.settings().body_bytes_max();
+        let collect = async {
+            let _place = self.places.take(caller).await;
+            Limited::new(body, most).collect().await
+        };
+        match tokio::time::timeout(BODY_TIME_MAX, collect).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<LengthLimitError>() => {
+                let message = format!("expected a body of at most {most} bytes");
+                Err(refused(StatusCode::PAYLOAD_TOO_LARGE, "too_large", &message))
+            }
+            Ok(Err(_)) => Err(refused(StatusCode::BAD_REQUEST, "body_incomplete", "the body broke off")),
+            Err(_) => Err(refused(StatusCode::REQUEST_TIMEOUT, "body_late", "the body took too long")),
+        }
     }
 
     fn reply(&self, answer: ApiReply) -> Response<ReplyBody> {
@@ -128,7 +146,7 @@ impl Handler for Admin {
     fn handle(
         self: &Arc<Self>,
         _: Peer,
-        request: Request<hyper::body::Incoming>,
+        request: Request<Incoming>,
     ) -> impl Future<Output = Response<ReplyBody>> + Send {
         let admin = self.clone();
         async move {

@@ -132,8 +132,10 @@ pub(super) struct Inner<P> {
 
 /// Who calls.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Caller {
+pub enum Caller {
+    /// The administrator.
     Admin,
+    /// The tenant of this name.
     Tenant(String),
 }
 
@@ -180,6 +182,11 @@ impl<P: Plane> Api<P> {
     /// The settings it was opened with.
     pub fn settings(&self) -> &ApiSettings {
         &self.0.settings
+    }
+
+    /// Whose token a request carries, if it carries one of this node.
+    pub fn caller(&self, headers: &HeaderMap) -> Option<Caller> {
+        self.0.caller(headers).ok()
     }
 
     /// Answers a request. `body` is at most [`ApiSettings::body_bytes_max`] long; longer ones are

@@ -21,7 +21,7 @@ mod texts;
 pub mod tokens;
 pub mod warmup;
 
-pub use api::{Api, ApiSettings, Opened, PublicBase};
+pub use api::{Api, ApiSettings, Caller, Opened, PublicBase};
 pub use reply::{ApiBody, ApiReply};
 
 use crate::artifacts::Workshop;

@@ -78,6 +78,66 @@ async fn the_admin_listener_shows_health_and_metrics_and_the_rest_wants_a_token(
     again.stop().await;
 }
 
+/// A POST to the admin listener whose body never comes whole.
+async fn unfinished(admin: SocketAddr, path: &str, more: &str) -> TcpStream {
+    let head = format!("POST {path} HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n{more}\r\n");
+    send(admin, head).await
+}
+
+/// Reads until the text has `part` in it.
+async fn until(stream: &mut TcpStream, part: &str) {
+    let mut text = Vec::new();
+    let read = async {
+        while !String::from_utf8_lossy(&text).contains(part) {
+            assert!(stream.read_buf(&mut text).await.unwrap() > 0, "{}", String::from_utf8_lossy(&text));
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), read).await.unwrap_or_else(|_| panic!("no {part} comes"));
+}
+
+#[tokio::test]
+async fn unfinished_uploads_keep_neither_strangers_nor_other_tenants_waiting() {
+    let home = tempfile::tempdir().unwrap();
+    let node = start(home.path(), Mode::Serve, FakeCell::echo).await;
+    let (admin, operator) = (node.admin_address(), node.new_admin_token().unwrap().to_owned());
+    let bearer = |token: &str| format!("authorization: Bearer {token}\r\n");
+    let mut tokens = Vec::new();
+    for name in ["acme", "zeta"] {
+        let body = format!("{{\"name\":\"{name}\"}}");
+        let more = format!("{}content-length: {}\r\nconnection: close\r\n", bearer(&operator), body.len());
+        let answer = rest(send(admin, format!("POST /v1/tenants HTTP/1.1\r\nhost: a\r\n{more}\r\n{body}")).await).await;
+        let token = answer.split("\"token\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        tokens.push(token.unwrap_or_else(|| panic!("{answer}")).to_owned());
+    }
+    let mut strangers = Vec::new();
+    for path in ["/v1/apps/blog/deployments", "/2015-03-31/functions/blog/invocations"].repeat(4) {
+        strangers.push(unfinished(admin, path, "").await);
+    }
+    for stranger in &mut strangers {
+        until(stranger, "HTTP/1.1 401").await;
+    }
+    let path = "/v1/apps/blog/rollback";
+    let expect = format!("{}expect: 100-continue\r\n", bearer(&tokens[0]));
+    let mut uploads = Vec::new();
+    for number in 0..8 {
+        let mut upload = unfinished(admin, path, &expect).await;
+        // These are read; the others wait for them.
+        if number < 2 {
+            until(&mut upload, "HTTP/1.1 100").await;
+        }
+        uploads.push(upload);
+    }
+    for token in [&tokens[1], &operator] {
+        let mut other = unfinished(admin, path, &bearer(token)).await;
+        other.write_all(b"not JSON!").await.unwrap();
+        until(&mut other, "HTTP/1.1 400").await;
+    }
+    let mut reads = send(admin, request("/v1/apps", &bearer(&tokens[0]))).await;
+    until(&mut reads, "{\"apps\":[]}").await;
+    drop(uploads);
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn stopping_lets_requests_in_flight_finish_and_ends_every_cell() {
     let home = tempfile::tempdir().unwrap();
