@@ -8,7 +8,7 @@ use crate::args::DevArgs;
 use crate::clock;
 use crate::deploy::{refusal, report_skipped};
 use crate::failure::{Done, Failure};
-use crate::serve::{Stop, base_snapshot, executor, own_cells};
+use crate::serve::{Stop, base_snapshot, executor, outlive_long_files, own_cells};
 use crate::term::{Paint, line, remark};
 use crate::watch::Watch;
 use isle_gateway::config::NodeConfig;
@@ -38,6 +38,7 @@ pub fn run(args: DevArgs) -> Done {
 
 async fn serve(source: &Source, args: &DevArgs, base_snapshot: PathBuf) -> Done {
     let mut stop = Stop::new()?;
+    outlive_long_files()?;
     let mut config = NodeConfig::default();
     config.public.listen = args.listen;
     config.cells.clock = Clock::Precise;

@@ -40,6 +40,7 @@ pub fn run(args: ServeArgs) -> Done {
 async fn serve(config: NodeConfig, base_snapshot: PathBuf, demo: bool) -> Done {
     // Before the node starts: a signal that comes meanwhile must not end us without a word.
     let mut stop = Stop::new()?;
+    outlive_long_files()?;
     let token_file = config.data_dir.join("admin.token");
     let scheme = if config.public.tls.is_empty() { "http" } else { "https" };
     let node = Node::start(config, own_cells()?, base_snapshot, Mode::Serve).await;
@@ -103,6 +104,18 @@ pub fn base_snapshot(cache: &Path, clock: Clock) -> Done<PathBuf> {
         .map_err(|error| Failure::said(format!("cannot make the base snapshot: {error}")))
 }
 
+/// From now on, a write beyond the limit for files (`ulimit -f`) fails, instead of ending the process:
+/// what one tenant deploys must not end the node. By a handler, since a signal that is ignored is
+/// ignored in cells and builders, too; theirs is to end them.
+///
+/// # Errors
+/// When the system refuses.
+pub fn outlive_long_files() -> Done {
+    let kind = SignalKind::from_raw(nix::libc::SIGXFSZ);
+    // Nobody needs to wait for it: the handler stays.
+    signal(kind).map(drop).map_err(|error| Failure::said(format!("cannot watch for signals: {error}")))
+}
+
 /// Waits for SIGTERM or SIGINT.
 pub struct Stop {
     terminate: Signal,
@@ -143,4 +156,20 @@ fn log_to_stderr(format: LogFormat) -> Done<sink::Flush> {
         LogFormat::Json => lines.json().flatten_event(true).init(),
     }
     Ok(flush)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::libc::SIGXFSZ;
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
+    #[tokio::test]
+    async fn a_file_that_is_too_long_ends_a_child_and_not_the_node() {
+        outlive_long_files().unwrap();
+        nix::sys::signal::raise(nix::sys::signal::Signal::SIGXFSZ).unwrap();
+        let child = Command::new("/bin/sh").args(["-c", "ulimit -c 0; kill -XFSZ $$"]).status().unwrap();
+        assert_eq!(child.signal(), Some(SIGXFSZ));
+    }
 }

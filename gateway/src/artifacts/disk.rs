@@ -108,6 +108,12 @@ fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
 fn digest(head: &[u8], packed: &[u8]) -> [u8; 32] {
     Sha256::new().chain_update(head).chain_update(packed).finalize().into()
 }
@@ -230,10 +236,11 @@ impl Disk {
             sync_dir(&self.root)?;
         }
         let aside = self.aside();
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(&bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        if let Err(error) = write(&aside, &bytes).and_then(|()| fs::rename(&aside, &path)) {
+            // The disk is probably full.
+            let _ = fs::remove_file(&aside);
+            return Err(error);
+        }
         sync_dir(folder)?;
         lock(&self.index).insert(*key, bytes.len() as u64);
         Ok(self.make_room(key))
@@ -393,6 +400,17 @@ mod tests {
         assert_eq!(again.get(&key(1)).unwrap(), b"one");
         assert!(!disk.path(&key(1)).with_file_name("notes.txt").exists());
         assert_eq!(fs::read_dir(home.path().join("work")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_finds_no_room_leaves_nothing_behind() {
+        let home = tempfile::tempdir().unwrap();
+        let disk = Disk::open(home.path(), 1 << 20).unwrap();
+        std::os::unix::fs::symlink("/dev/full", home.path().join("work/0")).unwrap();
+        assert_eq!(disk.put(&key(1), b"one").unwrap_err().kind(), io::ErrorKind::StorageFull);
+        assert!(!disk.has(&key(1)));
+        assert_eq!(fs::read_dir(home.path().join("work")).unwrap().count(), 0);
+        disk.put(&key(1), b"one").unwrap();
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Blobs: immutable files named by the SHA-256 of their content, below `<data_dir>/blobs/ab/`.
 //!
 //! A blob that [`Blobs::put`] returned for is on disk whole, whatever happens next: it is written
-//! aside, synced, renamed, and the folders are synced. Names that nothing refers to may be left
-//! behind by a crash; [`Blobs::sweep`] removes them when the node starts.
+//! aside, synced, renamed, and the folders are synced. What cannot be written whole is removed, since
+//! the disk is probably full. Names that nothing refers to may be left behind by a crash;
+//! [`Blobs::sweep`] removes them when the node starts.
 
 use super::super::bundle::digest;
 use std::fs::{self, File};
@@ -25,6 +26,12 @@ fn make_dir(path: &Path) -> io::Result<()> {
 
 fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 impl Blobs {
@@ -51,10 +58,10 @@ impl Blobs {
         make_dir(dir)?;
         sync_dir(&self.root)?;
         let aside = path.with_extension("new");
-        let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(&aside)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&aside, &path)?;
+        if let Err(error) = write(&aside, bytes).and_then(|()| fs::rename(&aside, &path)) {
+            let _ = fs::remove_file(&aside);
+            return Err(error);
+        }
         sync_dir(dir)
     }
 

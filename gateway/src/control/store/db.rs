@@ -82,8 +82,23 @@ impl Db {
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
 
-    /// Stores a deployment and makes it current.
+    /// Stores a deployment and makes it current. Of one that cannot be stored no blob is left, unless
+    /// another deployment has it.
     pub(super) fn deploy(&mut self, new: &NewDeployment) -> Result<App> {
+        match self.commit(new) {
+            Ok((app, dropped)) => {
+                self.forget(dropped);
+                Ok(app)
+            }
+            Err(error) => {
+                self.forget(vec![new.blob.clone()]);
+                Err(error)
+            }
+        }
+    }
+
+    /// The app with its new deployment, and the blobs of those that had to go for it.
+    fn commit(&mut self, new: &NewDeployment) -> Result<(App, Vec<String>)> {
         // Before the transaction: a row never names a blob that is not on disk.
         self.blobs.put(&new.blob, &new.content)?;
         let tx = self.begin()?;
@@ -109,8 +124,7 @@ impl Db {
         let dropped = prune(&tx, &new.app)?;
         let app = tx.query_row(&format!("{APP_COLUMNS} WHERE name = ?1"), [&new.app], app_row)?;
         tx.commit()?;
-        self.forget(dropped);
-        Ok(app)
+        Ok((app, dropped))
     }
 
     pub(super) fn deployments(&self, app: &str) -> Result<Vec<Deployment>> {

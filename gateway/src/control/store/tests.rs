@@ -119,6 +119,28 @@ async fn a_blob_lives_as_long_as_some_deployment_has_it() {
 }
 
 #[tokio::test]
+async fn a_deployment_that_cannot_be_stored_leaves_nothing_on_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_tenants(dir.path()).await;
+    deploy(&store, "blog", "one", 5).await;
+    // The blob is written, and the transaction refuses.
+    for content in ["one", "two"] {
+        let theirs = store.deploy(deployment("zeta", "blog", content, 6)).await;
+        assert!(matches!(theirs, Err(StoreError::AppUnknown)));
+    }
+    assert!(!blob_path(dir.path(), "two").exists());
+    assert_eq!(store.load("blog".into(), id_of(&digest(b"one"))).await.unwrap().content, b"one");
+    // The blob itself does not find room.
+    let aside = blob_path(dir.path(), "three").with_extension("new");
+    std::fs::create_dir_all(aside.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink("/dev/full", &aside).unwrap();
+    let full = store.deploy(deployment("acme", "blog", "three", 6)).await;
+    assert!(matches!(full, Err(StoreError::Io(error)) if error.kind() == std::io::ErrorKind::StorageFull));
+    assert!(aside.symlink_metadata().is_err());
+    deploy(&store, "blog", "three", 7).await;
+}
+
+#[tokio::test]
 async fn a_damaged_blob_is_reported_and_deploying_it_again_repairs_it() {
     let dir = tempfile::tempdir().unwrap();
     let store = with_tenants(dir.path()).await;
