@@ -124,6 +124,8 @@ pub(super) struct Inner<P> {
     admin: TokenHash,
     live: Mutex<Live>,
     locks: AppLocks,
+    /// Held while tenants are changed: in the store, then live.
+    tenancy: tokio::sync::Mutex<()>,
     checks: Semaphore,
     /// Places for invocations that nobody waits for.
     events: invoke::Events,
@@ -169,6 +171,7 @@ impl<P: Plane> Api<P> {
             admin,
             live: Mutex::new(live),
             locks: AppLocks::default(),
+            tenancy: tokio::sync::Mutex::default(),
         };
         let api = Api(Arc::new(inner));
         api.0.tidy_artifacts().await?;

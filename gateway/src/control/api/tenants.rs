@@ -1,4 +1,5 @@
-//! Tenants: added, listed and removed by the administrator.
+//! Tenants: added, listed and removed by the administrator. Changes take turns, so that they come to
+//! the store and to what is live in one order.
 
 use super::{Answer, ApiReply, Caller, Inner, label, parse};
 use crate::control::reply::ApiError;
@@ -33,6 +34,7 @@ impl<P: Plane> Inner<P> {
         label("tenant", &name)?;
         let token = tokens::generate(tokens::TENANT_PREFIX).map_err(|error| ApiError::internal(&error))?;
         let tenant = Tenant { name: name.clone(), token: TokenHash::of(&token), created_at: now_ms() };
+        let _alone = self.tenancy.lock().await;
         self.store.add_tenant(tenant.clone()).await?;
         self.live().add_tenant(tenant);
         tracing::info!(tenant = name, "tenant added");
@@ -41,6 +43,7 @@ impl<P: Plane> Inner<P> {
 
     pub(super) async fn remove_tenant(&self, caller: &Caller, name: String) -> Answer {
         admin_only(caller)?;
+        let _alone = self.tenancy.lock().await;
         self.store.remove_tenant(name.clone()).await?;
         self.live().remove_tenant(&name);
         tracing::info!(tenant = name, "tenant removed");

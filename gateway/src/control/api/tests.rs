@@ -7,8 +7,11 @@ mod refusals;
 
 use super::*;
 use crate::control::ApiBody;
+use crate::control::store::Tenant;
 use node::{MANIFEST, Node, upload};
 use serde_json::json;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
 #[tokio::test]
 async fn a_deployment_is_reached_at_its_urls_and_the_same_content_is_a_no_op() {
@@ -128,6 +131,34 @@ async fn deploys_of_one_app_take_turns_and_another_apps_do_not_wait() {
     assert_eq!(next.status, 201);
     assert_eq!(node.plane.serving("blog.localhost"), next.json["deployment"].as_str());
     assert_eq!(node.plane.checked(), ["blog HOLD", "shop shop", "blog next"]);
+}
+
+/// Begins `earlier`, then `later`; once the store has done what both asked for so far, `later` may go
+/// on first.
+async fn cross<A: Future<Output = Answer>, B: Future<Output = Answer>>(store: &Store, earlier: A, later: B) {
+    let (mut earlier, mut later) = (pin!(earlier), pin!(later));
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(earlier.as_mut().poll(&mut context).is_pending() && later.as_mut().poll(&mut context).is_pending());
+    store.tenants().await.unwrap();
+    let (later, earlier) = tokio::join!(later, earlier);
+    assert!(later.is_ok() && earlier.is_ok());
+}
+
+#[tokio::test]
+async fn tenants_changed_at_one_time_are_live_as_they_are_stored() {
+    let node = Node::start().await;
+    let (api, admin) = (&node.api.0, Caller::Admin);
+    let add = || api.add_tenant(&admin, br#"{"name":"acme"}"#);
+    let remove = || api.remove_tenant(&admin, "acme".into());
+    let tokens = |tenants: &[Tenant]| tenants.iter().map(|tenant| tenant.token).collect::<Vec<_>>();
+    cross(&api.store, add(), remove()).await;
+    assert!(api.store.tenants().await.unwrap().is_empty());
+    assert_eq!(tokens(api.live().tenants()), []);
+    add().await.unwrap();
+    cross(&api.store, remove(), add()).await;
+    let stored = api.store.tenants().await.unwrap();
+    assert_eq!(stored.len(), 1);
+    assert_eq!(tokens(api.live().tenants()), tokens(&stored));
 }
 
 #[tokio::test]

@@ -167,7 +167,7 @@ pub struct Answered {
 
 pub struct Node {
     dir: tempfile::TempDir,
-    api: Api<FakePlane>,
+    pub api: Api<FakePlane>,
     pub plane: Arc<FakePlane>,
     pub admin: String,
     pub damaged: Vec<(String, String)>,
