@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -161,8 +162,9 @@ fn decode(key: &ArtifactKey, bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
 }
 
 impl Disk {
-    /// Opens the folder, made if it is missing. Files that are no artifacts are removed; whole ones
-    /// are found by their heads, and read only when they are used.
+    /// Opens the folder, made if it is missing. Files that are no artifacts are removed where those
+    /// are kept; whole ones are found by their heads, and read only when they are used. Whatever
+    /// else is there is somebody else's, and stays.
     ///
     /// # Errors
     /// The folder cannot be used.
@@ -175,16 +177,11 @@ impl Disk {
         make_dir(&root.join("work"))?;
         let mut found = Vec::new();
         for folder in fs::read_dir(root)? {
-            let folder = folder?.path();
-            if !folder.is_dir() || folder.ends_with("work") {
-                continue;
-            }
-            for file in fs::read_dir(&folder)? {
-                let path = file?.path();
-                match examine(&path) {
-                    Some(file) => found.push(file),
-                    None => fs::remove_file(&path)?,
-                }
+            let folder = folder?;
+            if is_shelf(&folder)
+                && let Err(error) = look_through(&folder.path(), &mut found)
+            {
+                tracing::warn!(folder = %folder.path().display(), %error, "artifacts that cannot be read are not used");
             }
         }
         found.sort_by_key(|(_, _, used)| *used);
@@ -306,6 +303,32 @@ impl Disk {
     }
 }
 
+/// Whether this is one of the folders that artifacts are kept in: named by two hexadecimal digits, and no link.
+fn is_shelf(entry: &fs::DirEntry) -> bool {
+    let digits = |name: &[u8]| name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit);
+    entry.file_type().is_ok_and(|kind| kind.is_dir()) && digits(entry.file_name().as_bytes())
+}
+
+/// Adds the artifacts of a folder to `found`, and removes files that are none.
+fn look_through(folder: &Path, found: &mut Vec<(ArtifactKey, u64, SystemTime)>) -> io::Result<()> {
+    for file in fs::read_dir(folder)? {
+        let file = file?;
+        if !file.file_type()?.is_file() {
+            continue;
+        }
+        let path = file.path();
+        match examine(&path) {
+            Some(artifact) => found.push(artifact),
+            None => {
+                if let Err(error) = fs::remove_file(&path) {
+                    tracing::warn!(file = %path.display(), %error, "a file that is no artifact stays");
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
 /// A file that says of itself that it is a whole artifact: key, length and when it was last used.
 fn examine(path: &Path) -> Option<(ArtifactKey, u64, SystemTime)> {
     let key: ArtifactKey = path.file_name()?.to_str()?.parse().ok()?;
@@ -320,6 +343,7 @@ fn examine(path: &Path) -> Option<(ArtifactKey, u64, SystemTime)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
     fn key(byte: u8) -> ArtifactKey {
         ArtifactKey::from_bytes([byte; KEY_BYTES])
@@ -400,6 +424,32 @@ mod tests {
         assert_eq!(again.get(&key(1)).unwrap(), b"one");
         assert!(!disk.path(&key(1)).with_file_name("notes.txt").exists());
         assert_eq!(fs::read_dir(home.path().join("work")).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn what_others_keep_in_the_folder_stays_and_is_in_nobodys_way() {
+        let (home, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let disk = Disk::open(home.path(), 1 << 20).unwrap();
+        disk.put(&key(1), b"one").unwrap();
+        let theirs = |path: PathBuf| {
+            make_dir(path.parent().unwrap()).unwrap();
+            fs::write(&path, "theirs").unwrap();
+            path
+        };
+        let kept = [
+            theirs(home.path().join("stray/notes.txt")),
+            theirs(home.path().join("lost+found/1234")),
+            theirs(disk.path(&key(1)).with_file_name("folder").join("notes.txt")),
+            theirs(other.path().join("notes.txt")),
+        ];
+        fs::set_permissions(home.path().join("lost+found"), fs::Permissions::from_mode(0o0)).unwrap();
+        std::os::unix::fs::symlink(other.path(), home.path().join("ab")).unwrap();
+        let again = Disk::open(home.path(), 1 << 20).unwrap();
+        assert_eq!(again.get(&key(1)).unwrap(), b"one");
+        fs::set_permissions(home.path().join("lost+found"), fs::Permissions::from_mode(0o700)).unwrap();
+        for path in kept {
+            assert!(path.exists(), "{}", path.display());
+        }
     }
 
     #[test]
