@@ -198,14 +198,14 @@ impl Connector {
     async fn dial(&self, addresses: &[IpAddr], port: u16, way: Way) -> Result<TcpStream, Failure> {
         let mut failure = Failure::Unreachable("it has no address");
         for (index, &ip) in addresses.iter().enumerate() {
-            let dialled = self.shared.net.dial(SocketAddr::new(ip, port));
+            let peer = SocketAddr::new(ip, port);
+            let dialled = self.shared.net.dial(peer);
             let last = index + 1 == addresses.len();
             let patience = if last { Duration::from_millis(u64::from(CONNECT_MS)) } else { EACH_ADDRESS };
             match tokio::time::timeout(patience, dialled).await {
                 Ok(Ok(stream)) => {
-                    // Who reaches an address from that same address is the machine it belongs to.
-                    let own = stream.local_addr().is_ok_and(|local| local.ip().to_canonical() == ip.to_canonical());
-                    if own && way != Way::Open {
+                    let home = |local: SocketAddr| self.shared.rules.leads_home(local.ip(), peer, way);
+                    if stream.local_addr().is_ok_and(home) {
                         return Err(Refused::OwnListener.into());
                     }
                     return Ok(stream);

@@ -162,6 +162,20 @@ impl Rules {
         let ip = address.ip().to_canonical();
         self.own.iter().any(|own| own.port() == address.port() && covers(own.ip().to_canonical(), ip))
     }
+
+    /// Whether a connection that was made from `local` to `peer` must not be used, since it leads back
+    /// to this machine: there nothing is public, and what the operator opened is not our listeners.
+    pub fn leads_home(&self, local: IpAddr, peer: SocketAddr, way: Way) -> bool {
+        let ip = peer.ip().to_canonical();
+        // Who reaches an address from that same address is the machine it belongs to.
+        if local.to_canonical() != ip {
+            return false;
+        }
+        let listens = |own: &SocketAddr| {
+            own.port() == peer.port() && (own.ip().is_unspecified() || own.ip().to_canonical() == ip)
+        };
+        way != Way::Open || self.own.iter().any(listens)
+    }
 }
 
 /// Whether who listens at `own` may be reached at `ip`: the same, or `own` is every local address
@@ -255,6 +269,27 @@ mod tests {
         assert_eq!(rules.judge(&target("http://[::ffff:127.0.0.1]:3001/"), None), Err(Refused::OwnListener));
         assert!(rules.is_own("127.0.0.9:3000".parse().unwrap()), "0.0.0.0 is every address of this machine");
         assert!(!rules.is_own("127.0.0.1:3002".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_connection_that_leads_to_a_listener_of_this_node_shows_when_it_is_made() {
+        let mut rules = rules();
+        rules.own.push("192.168.1.5:3005".parse().unwrap());
+        let home = |local: &str, peer: &str, way| rules.leads_home(local.parse().unwrap(), peer.parse().unwrap(), way);
+        for (local, peer) in [
+            ("192.168.1.7", "192.168.1.7:3000"),
+            ("192.168.1.5", "192.168.1.5:3005"),
+            ("fd00::7", "[fd00::7]:3000"),
+            ("192.168.1.7", "[::ffff:192.168.1.7]:3000"),
+        ] {
+            assert!(home(local, peer, Way::Open) && home(local, peer, Way::Public), "{peer}");
+        }
+        for peer in ["192.168.1.7:8080", "192.168.1.7:3001", "192.168.1.7:3005"] {
+            assert!(!home("192.168.1.7", peer, Way::Open), "{peer}: another's on this machine, which was opened");
+            assert!(home("192.168.1.7", peer, Way::Public), "{peer}");
+        }
+        assert!(!home("192.168.1.7", "192.168.1.8:3000", Way::Open), "another machine");
+        assert!(!home("192.168.1.7", "93.184.216.34:3000", Way::Public));
     }
 
     #[test]
