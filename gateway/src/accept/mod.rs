@@ -100,7 +100,7 @@ pub struct Settings {
     pub uri_bytes_max: usize,
     /// Connections at one time.
     pub connections_max: u64,
-    /// TLS handshakes at one time.
+    /// TLS handshakes at one time, of clients that go on.
     pub handshakes_max: usize,
     /// How long requests in flight may go on after the word to stop.
     pub drain: Duration,

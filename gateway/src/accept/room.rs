@@ -8,6 +8,7 @@ use super::stop::Stop;
 use super::streams::Streams;
 use super::tls::Tls;
 use super::{Handler, Peer, Settings, http1, http2};
+use rustls::server::{Acceptor, ServerConfig};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,11 +16,15 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
 /// First read of a plain connection, in bytes: room for a usual head, so that it is read at once.
 const FIRST_READ_BYTES: usize = 2 << 10;
+
+/// How long a handshake keeps its place while it waits for its client, in all. 250 ms: most need one
+/// round trip; as many clients as may be connected, each of which stops there, do not keep all places.
+const PLACE_TIME_MAX: Duration = Duration::from_millis(250);
 
 /// What the connections of one listener share.
 pub(super) struct Room<H> {
@@ -59,7 +64,7 @@ impl<H: Handler> Room<H> {
         let _ = stream.set_nodelay(true);
         match &self.tls {
             Some(tls) => {
-                let handshake = self.handshake(TlsAcceptor::from(tls.config.clone()), stream);
+                let handshake = Box::pin(self.handshake(tls.config.clone(), stream));
                 let Some(stream) = self.unless_stopping(handshake).await else { return };
                 let peer = Peer { addr, tls: true };
                 if stream.get_ref().1.alpn_protocol() == Some(b"h2") {
@@ -89,15 +94,25 @@ impl<H: Handler> Room<H> {
         }
     }
 
-    async fn handshake(&self, acceptor: TlsAcceptor, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+    async fn handshake(&self, config: Arc<ServerConfig>, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
         let mut refusal = Refusal::HandshakeTimeout;
         let handshake = async {
-            // A client that says nothing must not hold a place among the handshakes.
-            stream.peek(&mut [0]).await.ok()?;
+            // Until all that a client begins with is there nothing costs, and it holds no place.
+            let Ok(hello) = LazyConfigAcceptor::new(Acceptor::default(), stream).await else {
+                refusal = Refusal::HandshakeFailed;
+                return None;
+            };
             refusal = Refusal::HandshakesFull;
-            let _place = self.handshakes.acquire().await.ok()?;
+            let place = self.handshakes.acquire().await.ok()?;
             refusal = Refusal::HandshakeTimeout;
-            let result = acceptor.accept(stream).await;
+            let mut rest = hello.into_stream(config);
+            let result = match timeout(PLACE_TIME_MAX, &mut rest).await {
+                Ok(result) => result,
+                Err(_) => {
+                    drop(place);
+                    rest.await
+                }
+            };
             refusal = Refusal::HandshakeFailed;
             result.ok()
         };
