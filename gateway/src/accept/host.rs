@@ -20,7 +20,8 @@ impl std::error::Error for HostUnclear {}
 /// `:authority`, or an absolute URL) and a Host header must agree.
 ///
 /// # Errors
-/// No host, two hosts, hosts that differ, user information, or a host that is not text: answer 400.
+/// No host, two hosts, hosts that differ, user information, a port that is none, or a host that is not
+/// text: answer 400.
 pub fn host_of<B>(request: &Request<B>) -> Result<&str, HostUnclear> {
     let mut headers = request.headers().get_all(HOST).iter();
     let header = match headers.next() {
@@ -40,14 +41,15 @@ pub fn host_of<B>(request: &Request<B>) -> Result<&str, HostUnclear> {
     if host.contains(['@', '/', ',', ' ']) {
         return Err(HostUnclear(()));
     }
-    Ok(without_port(host))
+    without_port(host).ok_or(HostUnclear(()))
 }
 
-fn without_port(host: &str) -> &str {
-    match host.rfind([':', ']']) {
-        Some(at) if host.as_bytes()[at] == b':' => &host[..at],
-        _ => host,
-    }
+/// The host, unless what follows it is no port: a URL with that is none, and handlers get one.
+fn without_port(host: &str) -> Option<&str> {
+    let Some(at) = host.rfind([':', ']']).filter(|at| host.as_bytes()[*at] == b':') else { return Some(host) };
+    let port = &host[at + 1..];
+    let digits = port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit());
+    (port.is_empty() || digits && port.parse::<u16>().is_ok()).then_some(&host[..at])
 }
 
 #[cfg(test)]
@@ -71,6 +73,9 @@ mod tests {
         assert_eq!(host("http://a.test/", &["A.test"], h2).unwrap(), "a.test");
         assert_eq!(host("/", &["[::1]:3000"], h1).unwrap(), "[::1]");
         assert_eq!(host("/", &["[::1]"], h1).unwrap(), "[::1]");
+        for port in ["", "0", "00080", "65535"] {
+            assert_eq!(host("/", &[&format!("a.test:{port}")], h1).unwrap(), "a.test");
+        }
         assert_eq!(host("/", &[], Version::HTTP_10).unwrap(), "");
     }
 
@@ -82,5 +87,9 @@ mod tests {
         assert!(host("http://a.test/", &["b.test"], h2).is_err());
         assert!(host("http://a.test:81/", &["a.test"], h2).is_err());
         assert!(host("http://u@a.test/", &[], h2).is_err());
+        for port in ["65536", "99999", "000080", "abc", "8a", "+80", "-1"] {
+            assert!(host("/", &[&format!("a.test:{port}")], h1).is_err(), "{port}");
+            assert!(host("/", &[&format!("[::1]:{port}")], Version::HTTP_10).is_err(), "{port}");
+        }
     }
 }
