@@ -303,8 +303,9 @@ impl Disk {
     }
 }
 
-/// Whether this is one of the folders that artifacts are kept in: named by two hexadecimal digits, and no link.
-fn is_shelf(entry: &fs::DirEntry) -> bool {
+/// Whether this is one of the folders that files named by digests are kept in: two hexadecimal digits, and no link.
+/// What else lies there is somebody else's.
+pub(crate) fn is_shelf(entry: &fs::DirEntry) -> bool {
     let digits = |name: &[u8]| name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit);
     entry.file_type().is_ok_and(|kind| kind.is_dir()) && digits(entry.file_name().as_bytes())
 }

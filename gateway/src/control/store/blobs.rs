@@ -6,6 +6,7 @@
 //! [`Blobs::sweep`] removes them when the node starts.
 
 use super::super::bundle::digest;
+use crate::artifacts::disk::is_shelf;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -86,11 +87,18 @@ impl Blobs {
     /// Removes what nothing refers to.
     pub(super) fn sweep(&self, needed: impl Fn(&str) -> bool) -> io::Result<()> {
         for dir in fs::read_dir(&self.root)? {
-            let dir = dir?.path();
-            for file in fs::read_dir(&dir)? {
-                let path = file?.path();
-                if path.file_name().and_then(|name| name.to_str()).is_none_or(|name| !needed(name)) {
-                    fs::remove_file(&path)?;
+            let dir = dir?;
+            if !is_shelf(&dir) {
+                continue;
+            }
+            for file in fs::read_dir(dir.path())? {
+                let file = file?;
+                let is_needed = file.file_name().to_str().is_some_and(&needed);
+                if is_needed || !file.file_type()?.is_file() {
+                    continue;
+                }
+                if let Err(error) = fs::remove_file(file.path()) {
+                    tracing::warn!(file = %file.path().display(), %error, "a blob that nobody needs stays");
                 }
             }
         }

@@ -119,6 +119,25 @@ async fn a_blob_lives_as_long_as_some_deployment_has_it() {
 }
 
 #[tokio::test]
+async fn what_others_keep_among_the_blobs_stays_and_what_nobody_needs_goes() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = with_tenants(dir.path()).await;
+    deploy(&store, "blog", "one", 1).await;
+    drop(store);
+    let blobs = dir.path().join("blobs");
+    let (theirs, left) = (tempfile::tempdir().unwrap(), blob_path(dir.path(), "one").with_file_name("left.new"));
+    std::fs::write(theirs.path().join("letter"), "precious").unwrap();
+    std::os::unix::fs::symlink(theirs.path(), blobs.join("old")).unwrap();
+    std::fs::create_dir_all(blobs.join("lost+found/x")).unwrap();
+    std::fs::create_dir_all(left.with_file_name("folder")).unwrap();
+    std::fs::write(blobs.join("note"), "a file").unwrap();
+    std::fs::write(&left, "half").unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    assert!(!left.exists() && blob_path(dir.path(), "one").exists());
+    assert!(theirs.path().join("letter").exists() && blobs.join("note").exists());
+}
+
+#[tokio::test]
 async fn a_deployment_that_cannot_be_stored_leaves_nothing_on_disk() {
     let dir = tempfile::tempdir().unwrap();
     let store = with_tenants(dir.path()).await;
