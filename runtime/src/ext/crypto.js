@@ -13,6 +13,7 @@ const {
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,
   FunctionPrototypeCall,
+  MathCeil,
   NumberPrototypeToString,
   ObjectDefineProperty,
   ReflectApply,
@@ -46,21 +47,6 @@ const watchBuild = (isBuilding, note) => {
   touch = note;
 };
 
-// Work that runs outside the isolate's thread is outside its CPU clock, so its size has a limit.
-const ITERATIONS_MAX = 1_000_000, MODULUS_BITS_MAX = 4_096;
-const bounded = (algorithm) => {
-  if (algorithm === null || typeof algorithm !== "object") return algorithm;
-  const copy = { ...algorithm };
-  if (copy.iterations > ITERATIONS_MAX) {
-    throw new DOMException(`iterations may be ${ITERATIONS_MAX} at most`, "NotSupportedError");
-  }
-  if (copy.modulusLength > MODULUS_BITS_MAX) {
-    throw new DOMException(`modulusLength may be ${MODULUS_BITS_MAX} at most`, "NotSupportedError");
-  }
-  return copy;
-};
-const BOUNDED = { __proto__: null, deriveBits: true, deriveKey: true, generateKey: true };
-
 const isBuffer = (value) => {
   try {
     ArrayBufferPrototypeGetByteLength(value);
@@ -79,6 +65,60 @@ const bytesOf = (source) => {
     return TypedArrayPrototypeSlice(new Uint8Array(buffer, offset, length));
   }
   return isBuffer(source) ? TypedArrayPrototypeSlice(new Uint8Array(source)) : undefined;
+};
+
+// Work that runs outside the isolate's thread is outside its CPU clock and its memory's account, so its
+// size has a limit. A step is an HMAC, as in node.rs, or 1 KiB of Argon2's memory filled once.
+const STEPS_MAX = 1_000_000, HASHED_BYTES_MAX = 64 << 20, ARGON2_KIB_MAX = 65_536, MODULUS_BITS_MAX = 4_096;
+const DIGEST_BITS = { __proto__: null, "SHA-1": 160, "SHA-256": 256, "SHA-384": 384, "SHA-512": 512 };
+const ENFORCED = ["iterations", "memory", "passes"], WRAPPING = ["length", "modulusLength"];
+const isObject = (value) => value !== null && (typeof value === "object" || typeof value === "function");
+// A dictionary whose measures say the same each time they are read.
+const settled = (algorithm) => {
+  if (!isObject(algorithm)) return algorithm;
+  const copy = { __proto__: null, ...algorithm };
+  const given = (name) => copy[name] !== undefined && copy[name] !== null;
+  for (let i = 0; i < ENFORCED.length; i++) if (given(ENFORCED[i])) copy[ENFORCED[i]] = +copy[ENFORCED[i]];
+  for (let i = 0; i < WRAPPING.length; i++) if (given(WRAPPING[i])) copy[WRAPPING[i]] >>>= 0;
+  if (isObject(copy.hash)) copy.hash = `${copy.hash.name}`;
+  return copy;
+};
+const atMost = (what, value, max) => {
+  if (value > max) throw new DOMException(`${what} may be ${max} at most`, "NotSupportedError");
+};
+const sizeOf = (source) => {
+  const bytes = bytesOf(source);
+  return bytes === undefined ? 0 : TypedArrayPrototypeGetByteLength(bytes);
+};
+const digestBits = (hash) => typeof hash === "string" ? DIGEST_BITS[StringPrototypeToUpperCase(hash)] : undefined;
+const boundDerivation = (algorithm, bits) => {
+  if (!isObject(algorithm)) return;
+  const { hash, info, iterations, memory, passes, salt } = algorithm;
+  const blocks = MathCeil(bits / (digestBits(hash) ?? DIGEST_BITS["SHA-1"]));
+  atMost("iterations, for each block of the digest's length,", blocks * iterations, STEPS_MAX);
+  atMost("bytes of salt and info, for each block of the digest's length,", blocks * (sizeOf(salt) + sizeOf(info)), HASHED_BYTES_MAX);
+  atMost("memory", memory, ARGON2_KIB_MAX);
+  atMost("memory by passes", memory * passes, STEPS_MAX);
+};
+// An HMAC key without a length has its digest's block's.
+const keyBits = (type) => type?.length ?? (digestBits(type?.hash) > 256 ? 1_024 : 512);
+// Each puts what it has compared in the place of what was given.
+const BOUNDED = {
+  __proto__: null,
+  deriveBits(args) {
+    args[0] = settled(args[0]);
+    if (args[2] !== undefined && args[2] !== null) args[2] >>>= 0;
+    boundDerivation(args[0], args[2] ?? 0);
+  },
+  deriveKey(args) {
+    args[0] = settled(args[0]);
+    if (args.length > 2) args[2] = settled(args[2]);
+    boundDerivation(args[0], keyBits(args[2]));
+  },
+  generateKey(args) {
+    args[0] = settled(args[0]);
+    atMost("modulusLength", args[0]?.modulusLength, MODULUS_BITS_MAX);
+  },
 };
 
 // AES-GCM with initialisation vectors and tags of every length that the standard allows; the
@@ -192,7 +232,7 @@ const wrapSubtle = (name) => {
       touch(`crypto.subtle.${name}`);
       throw new DOMException("not while a snapshot is made", "NotSupportedError");
     }
-    if (name in BOUNDED && args.length > 0) args[0] = bounded(args[0]);
+    if (name in BOUNDED && args.length > 0) BOUNDED[name](args);
     const special = SPECIAL[name] === undefined ? undefined : ReflectApply(SPECIAL[name], undefined, args);
     if (special !== undefined) return special;
     const result = await ReflectApply(original, realSubtle(), args);
