@@ -111,6 +111,7 @@ const TABLE: &[(&str, End)] = &[
     ("web-assembly-wait", Answer(&[HandlerThrew])),
     ("throwing-thenable", Answer(&[HandlerThrew])),
     ("loop-in-thenable", Answer(&[CpuExceeded])),
+    ("loop-in-released-thenable", Answer(&[CpuExceeded])),
     ("console-bomb", Answer(&[CpuExceeded])),
     ("loop-in-inspected-getter", Answer(&[CpuExceeded, Fine])),
     ("structured-clone-bomb", Answer(&[HeapExceeded])),
@@ -143,6 +144,8 @@ const TABLE: &[(&str, End)] = &[
     ("fetch-broken-prototypes", Body("answered")),
     ("fetch-thenable-loop", Answer(&[CpuExceeded])),
     ("wait-until-loop", Body("answered")),
+    // The response is sent by then, unless the loop comes first.
+    ("wait-until-microtask-loop", Answer(&[Fine, CpuExceeded])),
     ("wait-until-flood", Body("answered")),
     ("wait-until-never", Body("answered")),
     ("lambda-stream-flood", Answer(&[HeapExceeded, CpuExceeded])),

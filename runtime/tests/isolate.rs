@@ -132,7 +132,7 @@ impl Bed {
                     let over = isolate.is_settled(&promise) || turned.result.is_ready();
                     if over { Poll::Ready(()) } else { Poll::Pending }
                 }));
-                isolate.release_callbacks();
+                isolate.release_callbacks(1_000_000_000);
                 let settled = isolate.settle(&promise, 1_000_000_000, &Expects::v2(1 << 20));
                 (settled.result, settled.stop)
             }

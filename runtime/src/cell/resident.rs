@@ -299,12 +299,18 @@ impl Resident {
         if let Some(gone) = self.end_over_limit(budget_ns, cx) {
             return Some(gone);
         }
-        if turned.result.is_ready() {
-            self.end_waits_without_end();
+        if turned.result.is_ready()
+            && let Some(gone) = self.end_waits_without_end()
+        {
+            return Some(gone);
         }
         if turned.result.is_ready() && !self.pending.is_empty() && self.version.queue().jobs.is_empty() {
             // Nothing is left that could run: no timer, no operation, no microtask.
-            if self.isolate.release_callbacks() && self.end_settled(budget_ns) == Some(Gone) {
+            let released = self.isolate.release_callbacks(budget_ns);
+            if let Some(stop) = released.stop {
+                return Some(self.doom(&self.stopped(stop)));
+            }
+            if released.result && self.end_settled(budget_ns) == Some(Gone) {
                 return Some(Gone);
             }
             let message = "the handler's promise is pending and nothing is left that could settle it";

@@ -250,9 +250,10 @@ impl Isolate {
         listens.result == Some(true)
     }
 
-    /// Forgets the invocation.
-    pub fn close(&mut self, invocation: u32) {
-        self.call_exchange(invocation, u64::MAX, |exchange| &exchange.close);
+    /// Forgets the invocation. What others have left to run runs then.
+    pub fn close(&mut self, invocation: u32, budget_ns: u64) -> Stayed<()> {
+        let Stayed { cpu_ns, stop, .. } = self.call_exchange(invocation, budget_ns, |exchange| &exchange.close);
+        Stayed { result: (), cpu_ns, stop }
     }
 
     /// Loads and runs the scripts of fetch handlers and streamed ones once, for their code caches.

@@ -406,9 +406,8 @@ impl Isolate {
     }
 
     /// Gives up on handlers that might have called back: nothing is left that could. Whether any did.
-    pub fn release_callbacks(&mut self) -> bool {
-        let released = self.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "release", &[]));
-        released.result.as_deref() == Some("true")
+    pub fn release_callbacks(&mut self, budget_ns: u64) -> Stayed<bool> {
+        self.stay(budget_ns, |runtime, handles| call_hook(runtime, handles, "release", &[]).as_deref() == Some("true"))
     }
 
     /// Whether the promise is settled.

@@ -224,10 +224,7 @@ impl Resident {
                     self.end_stream(&of, ended.as_ref().map(|_| ()));
                     self.wait_for_rest(of)
                 }
-                Stage::Waiting => {
-                    self.forget(&of);
-                    None
-                }
+                Stage::Waiting => self.forget(&of),
             };
             if gone.is_some() {
                 return gone;
@@ -237,19 +234,23 @@ impl Resident {
     }
 
     /// What waited for `ctx.waitUntil` is over.
-    fn forget(&mut self, of: &Invocation) {
+    fn forget(&mut self, of: &Invocation) -> Option<Gone> {
         self.cell.ended(1);
         self.cell.rest();
         self.console.forget(of.id);
-        self.isolate.close(of.id);
+        let stop = self.isolate.close(of.id, self.budget_ns()).stop?;
+        Some(self.doom(&self.stopped(stop)))
     }
 
     /// Nothing is left that could run: what is waited for will never come.
-    pub(super) fn end_waits_without_end(&mut self) {
+    pub(super) fn end_waits_without_end(&mut self) -> Option<Gone> {
         while let Some(at) = self.later.iter().position(|later| later.stage == Stage::Waiting) {
             let of = self.later.swap_remove(at).of;
-            self.forget(&of);
+            if let Some(gone) = self.forget(&of) {
+                return Some(gone);
+            }
         }
+        None
     }
 
     /// The client of a streamed response has left: takes it out, if there is one.
@@ -301,7 +302,9 @@ impl Resident {
                 Stage::Streaming(_) => self.end_stream(&of, Err(&failure)),
                 Stage::Waiting => {
                     self.console.error(of.id, failure.detail.to_string());
-                    self.forget(&of);
+                    if let Some(gone) = self.forget(&of) {
+                        return Some(gone);
+                    }
                 }
             }
             if stage == Stage::Waiting || failure.outcome == Outcome::CpuExceeded {
