@@ -1,0 +1,4 @@
+export const handler = async (event) => {
+  if (event.rawPath === "/benign") return "benign";
+  throw Object.assign(new Error("m"), { stack: "s".repeat(100 << 20) });
+};
