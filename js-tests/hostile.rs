@@ -52,6 +52,7 @@ const TABLE: &[(&str, End)] = &[
     ("loop-in-proxy", Answer(&[CpuExceeded])),
     ("loop-after-response", Body("answered")),
     ("loop-in-web-assembly", Answer(&[CpuExceeded])),
+    ("pbkdf2-giant-salt", Body("answered")),
     ("regex-blow-up", Answer(&[CpuExceeded])),
     ("microtask-flood", Answer(&[CpuExceeded])),
     ("thenable-bomb", Answer(&[CpuExceeded])),

@@ -84,9 +84,11 @@ pub fn op_isle_pbkdf2(
     let mut out = Vec::with_capacity(length as usize + size);
     with_digest!(name, D => {
         let keyed = mac_of::<D>(password);
+        // Once: the limit counts steps, and a salt may be long.
+        let mut salted = keyed.clone();
+        salted.update(salt);
         for block in 1..=blocks as u32 {
-            let mut mac = keyed.clone();
-            mac.update(salt);
+            let mut mac = salted.clone();
             mac.update(&block.to_be_bytes());
             let mut step = mac.finalize().into_bytes();
             let mut sum = Output::<D>::default();

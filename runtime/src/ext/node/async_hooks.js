@@ -3,15 +3,22 @@
 // V8 carries one value along with every continuation. It is the invocation's mark for console
 // lines, or, once something is stored, a list of that mark and a map from storages to values.
 (() => {
-  const { core } = __bootstrap;
+  const { core, primordials } = __bootstrap;
   const { getAsyncContext, setAsyncContext } = core;
-  const storesOf = (context) => Array.isArray(context) ? context[1] : undefined;
-  const markOf = (context) => Array.isArray(context) ? context[0] : context;
+  // The language as it was: a program that got hold of the list could write under another's mark.
+  const { ArrayIsArray, ReflectApply, SafeMap } = primordials;
+  const storesOf = (context) => ArrayIsArray(context) ? context[1] : undefined;
+  const markOf = (context) => ArrayIsArray(context) ? context[0] : context;
+  const copyOf = (stores) => {
+    const copy = new SafeMap();
+    stores?.forEach((store, storage) => copy.set(storage, store));
+    return copy;
+  };
   const within = (context, callback, self, args) => {
     const before = getAsyncContext();
     setAsyncContext(context);
     try {
-      return Reflect.apply(callback, self, args);
+      return ReflectApply(callback, self, args);
     } finally {
       setAsyncContext(before);
     }
@@ -39,7 +46,7 @@
     }
     #with(store) {
       const context = getAsyncContext();
-      const stores = new Map(storesOf(context));
+      const stores = copyOf(storesOf(context));
       stores.set(this, store);
       return [markOf(context), stores];
     }
@@ -54,7 +61,7 @@
     }
     disable() {
       const context = getAsyncContext();
-      const stores = new Map(storesOf(context));
+      const stores = copyOf(storesOf(context));
       stores.delete(this);
       setAsyncContext([markOf(context), stores]);
     }
