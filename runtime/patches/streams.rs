@@ -159,6 +159,35 @@ pub const PATCHES: &[Patch] = &[
       try {
         if (controller[_readAll]"#,
     ),
+    // Compression: a chunk is unpacked slice by slice, and what came of one is counted before the next. Of deflate, a byte
+    // becomes a thousand at most; of brotli, ten may become 16 MiB.
+    patch(
+        "deno_web/14_compression.js",
+        r#"    const rid = op_compression_new(format, true);
+
+    this.#transform = new TransformStream({
+      transform(chunk, controller) {
+        chunk = convertChunk(chunk, prefix);
+        const output = op_compression_write(
+          rid,
+          chunk,
+        );
+        maybeEnqueue(controller, output);
+      },
+"#,
+        r#"    const rid = op_compression_new(format, true);
+    const sliceBytes = format === "brotli" ? 16 : 16_384;
+
+    this.#transform = new TransformStream({
+      transform(chunk, controller) {
+        const { buffer, offset, length } = placeOf(convertChunk(chunk, prefix));
+        for (let at = 0; at < length; at += sliceBytes) {
+          const slice = new primordials.Uint8Array(buffer, offset + at, primordials.MathMin(sliceBytes, length - at));
+          maybeEnqueue(controller, op_compression_write(rid, slice));
+        }
+      },
+"#,
+    ),
     // Compression: data that end too early are an error. That a decoder has seen its end shows in that it takes no more.
     patch(
         "deno_web/14_compression.js",
@@ -195,7 +224,25 @@ pub const PATCHES: &[Patch] = &[
     patch(
         "deno_web/14_compression.js",
         "function maybeEnqueue(controller, output) {",
-        r#"function checkEnd(rid) {
+        r#"function placeOf(source) {
+  if (!primordials.ArrayBufferIsView(source)) {
+    return { buffer: source, offset: 0, length: primordials.ArrayBufferPrototypeGetByteLength(source) };
+  }
+  if (primordials.TypedArrayPrototypeGetSymbolToStringTag(source) === undefined) {
+    return {
+      buffer: primordials.DataViewPrototypeGetBuffer(source),
+      offset: primordials.DataViewPrototypeGetByteOffset(source),
+      length: primordials.DataViewPrototypeGetByteLength(source),
+    };
+  }
+  return {
+    buffer: primordials.TypedArrayPrototypeGetBuffer(source),
+    offset: primordials.TypedArrayPrototypeGetByteOffset(source),
+    length: TypedArrayPrototypeGetByteLength(source),
+  };
+}
+
+function checkEnd(rid) {
   try {
     op_compression_write(rid, new primordials.Uint8Array(1));
   } catch (error) {

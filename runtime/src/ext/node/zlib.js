@@ -20,6 +20,15 @@
   };
   const zlib = {};
   for (const [name, [format, decompress]] of Object.entries(KINDS)) {
+    // In slices, so that what came of one is counted before the next, and a limit can stop a bomb. Of
+    // deflate, a byte becomes a thousand at most; of brotli, ten may become 16 MiB.
+    const sliceBytes = decompress && format === "brotli" ? 16 : 16_384;
+    const write = (resource, input, take) => {
+      for (let at = 0; at < input.length; at += sliceBytes) {
+        const part = op_compression_write(resource, Uint8Array.from(input.subarray(at, at + sliceBytes)));
+        if (part.length > 0) take(part);
+      }
+    };
     const start = (data) => op_compression_new(format ?? (gzipped(data) ? "gzip" : "deflate"), decompress);
     const once = (data, options) => {
       const input = bytes(data), max = options?.maxOutputLength ?? Infinity;
@@ -28,13 +37,11 @@
         const resource = start(input);
         const parts = [];
         let size = 0;
-        // In pieces, so that a limit on the output can stop a bomb.
-        for (let at = 0; at < input.length; at += 16_384) {
-          const part = op_compression_write(resource, Uint8Array.from(input.subarray(at, at + 16_384)));
+        write(resource, input, (part) => {
           size += part.length;
           if (size > max) throw Object.assign(new RangeError(`Cannot create a Buffer larger than ${max} bytes`), { code: "ERR_BUFFER_TOO_LARGE" });
           parts.push(part);
-        }
+        });
         parts.push(op_compression_finish(resource, true));
         out = Buffer.concat(parts.map(node));
       } catch (error) {
@@ -55,11 +62,11 @@
         const data = Uint8Array.from(bytes(chunk));
         this._codec ??= start(data);
         this.bytesWritten += data.length;
-        const out = op_compression_write(this._codec, data);
-        done(null, out.length > 0 ? node(out) : undefined);
+        write(this._codec, data, (part) => this.push(node(part)));
       } catch (error) {
-        done(wrong(error));
+        return done(wrong(error));
       }
+      done();
     };
     Codec.prototype._flush = function (done) {
       try {
