@@ -140,6 +140,18 @@ fn what_isolates_may_not_share_is_refused_by_name() {
             "crypto.subtle.importKey",
         ),
         ("Object.freeze(Promise);", "unchangeable"),
+        ("globalThis.SharedArrayBuffer = ArrayBuffer;", "replaces SharedArrayBuffer"),
+        ("globalThis.Atomics = new Proxy(Atomics, {});", "replaces Atomics"),
+        (
+            "const later = Date.now() + 60_000; Object.defineProperty(globalThis, 'SharedArrayBuffer', \
+             { configurable: true, get() { while (Date.now() > later); } });",
+            "replaces SharedArrayBuffer",
+        ),
+        (
+            "Object.defineProperty(Object.prototype, 'SharedArrayBuffer', { configurable: true, get() {} });",
+            "replaces SharedArrayBuffer",
+        ),
+        ("Object.defineProperty(globalThis, 'Intl', { configurable: true, get: () => undefined });", "replaces Intl"),
     ] {
         let report = build(&format!("{start}\n{handler}"), &[("KEY", "value")]);
         assert_eq!(report.plan, StartKind::Pooled, "{start} {report:?}");

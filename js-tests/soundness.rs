@@ -179,7 +179,7 @@ fn fresh_answer(spec: &FunctionSpec) -> String {
 fn life(function: &Arc<Function>, executor: &tokio::runtime::Runtime, collect: bool, start: StartKind) -> String {
     let _entered = executor.enter();
     let mut isolate = if start == StartKind::Snapshot {
-        Isolate::restore(ready(), function, Box::new(Mute)).expect("it is restored")
+        Isolate::restore(ready(), function, Box::new(Mute), |_| ()).expect("it is restored")
     } else {
         let mut isolate = Isolate::new(bases().of(Platform::Web), 128 << 20, Box::new(Mute));
         executor.block_on(isolate.load(function)).expect("it starts");
@@ -290,7 +290,7 @@ fn a_snapshot_of_a_builder_without_the_flag_is_refused_by_the_guard() {
     let function = Arc::new(Function::with_artifact(spec, artifact));
     let executor = executor();
     let _entered = executor.enter();
-    let refused = Isolate::restore(ready(), &function, Box::new(Mute)).err();
+    let refused = Isolate::restore(ready(), &function, Box::new(Mute), |_| ()).err();
     assert_eq!(refused, Some("the snapshot's read-only part is not the base's"));
 }
 

@@ -10,7 +10,7 @@ use builder::{Order, base, spec};
 use cell::{Cell, config};
 use isle_gateway::route::Packed;
 use isle_wire::{CellConfig, FunctionSpec, ModuleKind, ModuleSource, Outcome, StartKind};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// State that takes a while to make, so that each plan has something to carry.
 const STATEFUL: &str = r#"
@@ -118,6 +118,35 @@ fn an_artifact_that_is_no_good_is_reported_and_the_function_starts_without() {
         assert!(unfit.len() == 1 && unfit[0].0 == version && unfit[0].1.contains(why), "{why}: {unfit:?}");
         cell.unload(version);
     }
+}
+
+/// What is restored is the function's own world: whatever it does there, a start ends.
+#[test]
+fn a_snapshot_that_goes_mad_when_it_is_restored_costs_a_start_its_limit() {
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let from = now() + 15_000;
+    let mad = format!(
+        "export const attempt = Promise.try, RealPromise = Promise;\n\
+         Object.defineProperty(globalThis, 'Promise', {{ configurable: true, get() {{\n\
+           while (Date.now() > {from});\n\
+           return RealPromise;\n\
+         }} }});\n\
+         export const handler = () => 'sane';\n"
+    );
+    let mad = spec("mad", &mad);
+    let built = Order::new(mad.clone()).build();
+    assert!(built.report.snapshot_us.is_some(), "{:?}", built.report);
+    assert!(now() < from, "the machine is too slow for this test");
+    let mut cell = Cell::start(&quiet());
+    let version = cell.load(&mad, StartKind::Snapshot, Some(built.file()));
+    while now() <= from {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let answer = cell.call(version, "/");
+    assert_eq!((answer.outcome, &answer.body[..]), (Outcome::Ok, &b"sane"[..]), "{answer:?}");
+    assert_ne!(answer.start, StartKind::Snapshot);
+    let unfit = cell.take_unfit();
+    assert!(unfit.len() == 1 && unfit[0].1.contains("limits of a start"), "{unfit:?}");
 }
 
 /// What no check of the file finds, and V8 does not survive.

@@ -91,6 +91,7 @@ const HINTS: &[(&str, &str)] = &[
         "import the module statically, at the top of the file; code that is only needed at times can stay in a function",
     ),
     ("`import.meta`", "use paths and URLs from constants or from `context.env` instead of `import.meta`"),
+    ("start-up replaces", "leave V8's own global objects as they are; keep yours in modules instead of `globalThis`"),
     ("Math.random", "draw random numbers inside the handler: at the top level, every copy would draw the same"),
     ("crypto.randomUUID", "make ids inside the handler: at the top level, every copy would have the same"),
     (

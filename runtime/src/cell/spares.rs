@@ -221,13 +221,11 @@ impl Cell {
         match origin {
             Origin::Wanted(assignment) if assignment.kind == StartKind::Snapshot => {
                 let noted = self.begun.restoring(assignment.version.number);
-                let restored = Isolate::restore(self.bases.base(), &assignment.version.function, sink());
+                let watch = |control: &_| self.watched.add(control);
+                let restored = Isolate::restore(self.bases.base(), &assignment.version.function, sink(), watch);
                 drop(noted);
                 match restored {
-                    Ok(isolate) => {
-                        self.watched.add(isolate.control());
-                        Some((isolate, assignment))
-                    }
+                    Ok(isolate) => Some((isolate, assignment)),
                     Err(why) => {
                         self.start_again(assignment, why);
                         None

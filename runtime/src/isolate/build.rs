@@ -131,6 +131,7 @@ pub fn build_snapshot(
         return refused("the base snapshot has no hooks");
     };
     modules::set_hooks(handles.hooks.clone());
+    let prepared = PREPARED.map(|name| global_value(&mut runtime, name));
     super::allow_code_generation(&mut runtime, spec.code_generation);
     let mut builder = Builder { runtime, handles, executor, announce };
     // Without these, nothing that stands in the way of a snapshot would be noticed.
@@ -171,7 +172,7 @@ pub fn build_snapshot(
             return refusal;
         }
     }
-    finish(builder, deno)
+    finish(builder, deno, prepared)
 }
 
 /// "start-up uses Math.random" and the like.
@@ -196,6 +197,34 @@ fn call_once(builder: &mut Builder<'_>, warm_up: &WarmUp) -> Option<Built> {
     None
 }
 
+/// What of the global object is looked up and changed whenever an isolate is restored, before it has
+/// a function.
+const PREPARED: [&str; 5] = ["WebAssembly", "SharedArrayBuffer", "Atomics", "Temporal", "Intl"];
+/// Of those, what there are polyfills of, and what is V8's own again after a restore.
+const MAY_DIFFER: [&str; 2] = ["Temporal", "Intl"];
+
+/// What of it the function has put its own in the place of: code that would run then, or an object
+/// that would be changed instead of V8's.
+fn replaced(runtime: &mut JsRuntime, prepared: &[Option<v8::Global<v8::Value>>]) -> Option<&'static str> {
+    deno_core::scope!(scope, runtime);
+    let global = scope.get_current_context().global(scope);
+    let is_replaced = |name: &str, before: &Option<v8::Global<v8::Value>>| {
+        let key = v8::String::new(scope, name)?;
+        let descriptor = global.get_own_property_descriptor(scope, key.into())?;
+        let Ok(descriptor) = v8::Local::<v8::Object>::try_from(descriptor) else {
+            return global.has(scope, key.into()); // inherited, that is
+        };
+        let value_key = v8::String::new(scope, "value")?;
+        if !descriptor.has_own_property(scope, value_key.into())? {
+            return Some(true);
+        }
+        let value = descriptor.get(scope, value_key.into())?;
+        let same = before.as_ref().is_some_and(|before| v8::Local::new(scope, before).strict_equals(value));
+        Some(!same && !MAY_DIFFER.contains(&name))
+    };
+    PREPARED.into_iter().zip(prepared).find_map(|(name, before)| is_replaced(name, before)?.then_some(name))
+}
+
 fn global_value(runtime: &mut JsRuntime, name: &str) -> Option<v8::Global<v8::Value>> {
     deno_core::scope!(scope, runtime);
     let global = scope.get_current_context().global(scope);
@@ -213,12 +242,20 @@ fn set_global(runtime: &mut JsRuntime, name: &str, value: v8::Global<v8::Value>)
 }
 
 /// Puts back what a restore looks for, lets go of every handle, and serialises.
-fn finish(mut builder: Builder<'_>, deno: v8::Global<v8::Value>) -> Built {
+fn finish(
+    mut builder: Builder<'_>,
+    deno: v8::Global<v8::Value>,
+    prepared: [Option<v8::Global<v8::Value>>; PREPARED.len()],
+) -> Built {
     match call_hook(&mut builder.runtime, &builder.handles, "endBuild", &[]).as_deref() {
         Some("true") => {}
         Some(_) => return refused("start-up made built-in objects unchangeable"),
         None => return refused("the builder's own endBuild failed"),
     }
+    if let Some(name) = replaced(&mut builder.runtime, &prepared) {
+        return refused(format!("start-up replaces {name}"));
+    }
+    drop(prepared);
     let Builder { mut runtime, handles, executor, .. } = builder;
     let hooks = {
         deno_core::scope!(scope, &mut runtime);

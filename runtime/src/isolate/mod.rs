@@ -61,6 +61,9 @@ use std::task::{Context, Poll};
 /// memory whether it is used or not. V8's own choice is twice this; it takes no less.
 pub const CODE_RANGE_BYTES: usize = 64 << 20;
 
+/// What the function did to the language that a restore relies on.
+const MAD: &str = "the snapshot cannot be prepared within the limits of a start";
+
 /// Why a start or a call ended without a response.
 #[derive(Debug)]
 pub struct Failure {
@@ -158,10 +161,18 @@ fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> Option<v8::Local<'s
 impl Isolate {
     /// Restores the base snapshot. `heap_bytes` is V8's own heap limit and the memory account's.
     pub fn new(base: &'static [u8], heap_bytes: usize, console: Box<dyn ConsoleSink>) -> Isolate {
-        Isolate::of_blob(base, &Sources::default(), heap_bytes, console)
+        Isolate::of_blob(base, &Sources::default(), heap_bytes, console, u64::MAX, |_| ())
     }
 
-    fn of_blob(blob: &'static [u8], sources: &Sources, heap_bytes: usize, console: Box<dyn ConsoleSink>) -> Isolate {
+    /// `watch` comes before anything runs in it.
+    fn of_blob(
+        blob: &'static [u8],
+        sources: &Sources,
+        heap_bytes: usize,
+        console: Box<dyn ConsoleSink>,
+        budget_ns: u64,
+        watch: impl FnOnce(&Arc<Control>),
+    ) -> Isolate {
         let memory = Memory::new(heap_bytes);
         let parameters = v8::CreateParams::default()
             .heap_limits(0, heap_bytes)
@@ -182,7 +193,11 @@ impl Isolate {
         rejections::install(isolate);
         let (control, installed) = control::install(isolate, memory);
         runtime.op_state().borrow_mut().put(console);
-        let handles = take_hooks(&mut runtime);
+        watch(&control);
+        control.enter(budget_ns, false);
+        let taken = take_hooks(&mut runtime);
+        let (_, stop) = control.leave();
+        let handles = taken.filter(|_| stop.is_none());
         if let Some(handles) = &handles {
             modules::set_hooks(handles.hooks.clone());
         }
@@ -194,14 +209,17 @@ impl Isolate {
         &self.control
     }
 
-    /// Restores a function's own snapshot: an isolate with the function in it.
+    /// Restores a function's own snapshot: an isolate with the function in it. Its global object is
+    /// the function's, whose code may run: within its limits for a start, if whoever keeps them is
+    /// told by `watch`.
     ///
     /// # Errors
-    /// The function has no snapshot, or it is not of this base.
+    /// The function has no snapshot, it is not of this base, or it does not let itself be restored.
     pub fn restore(
         base: &'static [u8],
         function: &Arc<Function>,
         console: Box<dyn ConsoleSink>,
+        watch: impl FnOnce(&Arc<Control>),
     ) -> Result<Isolate, &'static str> {
         let snapshot = function.artifact.as_ref().and_then(|artifact| artifact.snapshot()).ok_or("no snapshot")?;
         if !guard::may_share_process(base, snapshot) {
@@ -211,12 +229,19 @@ impl Isolate {
         // dropped with `function`, which the isolate holds until after its own end.
         let blob = unsafe { std::slice::from_raw_parts(snapshot.as_ptr(), snapshot.len()) };
         let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
-        let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console);
+        let budget_ns = u64::from(function.spec.limits.startup_cpu_ms) * 1_000_000;
+        let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console, budget_ns, watch);
         isolate.function = Some(function.clone());
+        if isolate.handles.is_none() {
+            return Err(MAD);
+        }
         modules::set_function(function);
         allow_code_generation(&mut isolate.runtime, function.spec.code_generation);
         let fixed = fixed_context(&function.spec, true);
-        let refixed = isolate.stay(u64::MAX, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
+        let refixed = isolate.stay(budget_ns, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
+        if refixed.stop.is_some() {
+            return Err(MAD);
+        }
         refixed.result.ok_or("the snapshot has no function in it")?;
         modules::take_entry(&mut isolate.runtime);
         isolate.take_exchange();
@@ -443,6 +468,7 @@ fn allow_code_generation(runtime: &mut JsRuntime, allowed: bool) {
 /// Takes `hooks` from the global object and removes everything that a function must not reach.
 fn take_hooks(runtime: &mut JsRuntime) -> Option<Handles> {
     deno_core::scope!(scope, runtime);
+    v8::tc_scope!(let scope, scope);
     let context = scope.get_current_context();
     let global = context.global(scope);
     let take = |name: &str| {

@@ -62,8 +62,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(4);
 /// JavaScript that has run for this long has its memory looked at, each time.
 const LOOK_AT_MEMORY_AFTER_NS: u64 = 3_000_000;
 
-fn watch(isolate: &Isolate) {
-    WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(isolate.control()));
+fn watch(control: &Arc<Control>) {
+    WATCHED.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::downgrade(control));
 }
 
 /// Stops what exceeds its limits, as a cell's governor does: a function that would be stopped there
@@ -89,7 +89,7 @@ fn fresh(
 ) -> Result<(Isolate, u64), Failure> {
     let heap_bytes = (function.spec.limits.heap_mb as usize) << 20;
     let mut isolate = Isolate::new(base, heap_bytes, Box::new(Mute));
-    watch(&isolate);
+    watch(isolate.control());
     prepare(&mut isolate);
     let before = thread_cpu_ns();
     executor.block_on(isolate.load(function))?;
@@ -216,12 +216,11 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
     }
     let function = Arc::new(Function::with_artifact(order.spec.clone(), artifact));
     let _anchor = Isolate::new(base, 32 << 20, Box::new(Mute));
-    let restore = || Isolate::restore(base, &function, Box::new(Mute));
+    let restore = || Isolate::restore(base, &function, Box::new(Mute), watch);
     let mut isolate = match restore() {
         Ok(isolate) => isolate,
         Err(reason) => return Ok(StepReport::Unfit(reason.to_owned())),
     };
-    watch(&isolate);
     isolate.make_deterministic();
     let answers = match call_all(&mut isolate, executor, order) {
         Ok(answers) => answers,
@@ -231,7 +230,6 @@ fn probe(order: &BuildOrder, base: &'static [u8], executor: &tokio::runtime::Run
     let tries = (0..TRIES).filter_map(|_| {
         let before = thread_cpu_ns();
         let mut isolate = restore().ok()?;
-        watch(&isolate);
         if let Some(event) = events(order).first() {
             call(&mut isolate, executor, order, event).ok()?;
         }
