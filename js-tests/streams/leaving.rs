@@ -8,33 +8,16 @@ use super::support::node::{Node, host};
 use super::support::{PATIENCE, until};
 use super::{SOURCE, deployed, opened};
 
-/// Holds whoever asks for `/wait` until somebody asks for `/go`; has `/config` until somebody asks for `/close`, and
-/// counts who asks for it after that.
-const GATE: &str = r#"
-let waiting = [], asked = -1;
+/// Has `/config` until somebody asks for `/close`, and counts who asks for it after that.
+const CONFIG: &str = r#"
+let asked = -1;
 const paths = {
-  "/wait": () => new Promise((go) => waiting.push(() => go(new Response("go")))),
-  "/waiting": () => new Response(String(waiting.length)),
-  "/go": () => {
-    waiting.forEach((go) => go());
-    waiting = [];
-    return new Response("gone");
-  },
   "/config": () => new Response("config", { status: asked < 0 ? 200 : (asked++, 503) }),
   "/close": () => new Response(String(asked = 0)),
   "/asked": () => new Response(String(asked)),
 };
 export default { fetch: (request) => paths[new URL(request.url).pathname]() };
 "#;
-
-/// A gate of this name, and how many wait at it.
-fn gate<'n>(node: &'n Node, name: &str) -> Tenant<'n> {
-    deployed(node, name, GATE, &[])
-}
-
-fn until_waiting(gate: &Tenant<'_>, count: &str) {
-    until("somebody waits at the gate", PATIENCE, || (gate.get(&gate.name, "/waiting").text() == count).then_some(()));
-}
 
 /// `SOURCE` of another version.
 fn replaced(tenant: &Tenant<'_>, app: &str) {
@@ -81,12 +64,10 @@ pub fn what_a_replaced_version_waits_for_comes_to_its_end(node: &Node) {
 
 pub fn a_node_that_stops_lets_what_is_waited_for_end() {
     let mut node = Node::start("[shutdown]\ndrain_ms = 20000\n");
-    let gate = gate(&node, "gate-of-stop");
     let source = "export default { fetch(request, env, ctx) {\n\
                   ctx.waitUntil(new Promise((done) => setTimeout(done, 400)).then(() => console.log('it waited')));\n\
                   return new Response('answered');\n} };";
     let tenant = deployed(&node, "stops", source, &[]);
-    assert_eq!(gate.get("gate-of-stop", "/waiting").text(), "0");
     assert_eq!(tenant.get("stops", "/").text(), "answered");
     node.terminate();
     assert!(node.ended(PATIENCE).success());
@@ -95,8 +76,8 @@ pub fn a_node_that_stops_lets_what_is_waited_for_end() {
 }
 
 pub fn a_further_isolate_that_does_not_start_costs_no_request(node: &Node) {
-    let gate = gate(node, "gate-of-config");
-    let source = "const config = await fetch('http://gate-of-config.localhost/config');\n\
+    let config = deployed(node, "config", CONFIG, &[]);
+    let source = "const config = await fetch('http://config.localhost/config');\n\
                   if (!config.ok) throw new Error('no configuration');\n\
                   export const handler = async () => {\n\
                   for (const end = performance.now() + 30; performance.now() < end;);\n\
@@ -104,7 +85,7 @@ pub fn a_further_isolate_that_does_not_start_costs_no_request(node: &Node) {
     let tenant = node.tenant("configured");
     tenant.deploy(&Deployment::of("configured", source).limits(&[("isolates_max", 4)]));
     assert_eq!(tenant.get("configured", "/").text(), "served");
-    assert_eq!(gate.get("gate-of-config", "/close").text(), "0");
+    assert_eq!(config.get("config", "/close").text(), "0");
     let asked = |_| {
         let mut connection = Connection::open(node.public);
         connection.send(&Request::get(&host("configured"), "/")).unwrap();
@@ -117,6 +98,6 @@ pub fn a_further_isolate_that_does_not_start_costs_no_request(node: &Node) {
         for connection in &mut waiting {
             assert_eq!(connection.receive("GET").unwrap().text(), "served");
         }
-        (gate.get("gate-of-config", "/asked").text() != "0").then_some(())
+        (config.get("config", "/asked").text() != "0").then_some(())
     });
 }
