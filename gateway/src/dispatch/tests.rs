@@ -183,7 +183,7 @@ async fn a_client_that_leaves_cancels_its_invocation() {
 
 #[tokio::test]
 async fn a_cell_that_forgets_the_wall_limit_is_not_waited_for() {
-    let limits = Limits { wall_ms: 20, ..Limits::default() };
+    let limits = Limits { wall_ms: 500, ..Limits::default() };
     let settings = crate::cells::Settings { heartbeat_timeout: Duration::from_millis(600), ..settings() };
     let stage = Stage::with(
         settings,
