@@ -38,6 +38,7 @@ pub mod control;
 pub mod cors;
 pub mod dispatch;
 pub mod egress;
+mod files;
 mod invoke;
 pub mod logs;
 pub mod metrics;

@@ -10,12 +10,11 @@
 
 use super::key::{ArtifactKey, KEY_BYTES};
 use super::lock;
+use crate::files::{is_shelf, make_dir, sync_dir, write_whole};
 use sha2::{Digest, Sha256};
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -99,20 +98,6 @@ pub struct Disk {
     bytes_max: u64,
     index: Mutex<Index>,
     asides: AtomicU64,
-}
-
-fn make_dir(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path)
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 fn digest(head: &[u8], packed: &[u8]) -> [u8; 32] {
@@ -232,12 +217,7 @@ impl Disk {
             make_dir(folder)?;
             sync_dir(&self.root)?;
         }
-        let aside = self.aside();
-        if let Err(error) = write(&aside, &bytes).and_then(|()| fs::rename(&aside, &path)) {
-            // The disk is probably full.
-            let _ = fs::remove_file(&aside);
-            return Err(error);
-        }
+        write_whole(&self.aside(), &path, &bytes)?;
         sync_dir(folder)?;
         lock(&self.index).insert(*key, bytes.len() as u64);
         Ok(self.make_room(key))
@@ -301,13 +281,6 @@ impl Disk {
         let gone: Vec<_> = lock(&self.index).files.keys().filter(|key| !needed(key)).copied().collect();
         gone.iter().for_each(|key| self.remove(key));
     }
-}
-
-/// Whether this is one of the folders that files named by digests are kept in: two hexadecimal digits, and no link.
-/// What else lies there is somebody else's.
-pub(crate) fn is_shelf(entry: &fs::DirEntry) -> bool {
-    let digits = |name: &[u8]| name.len() == 2 && name.iter().all(u8::is_ascii_hexdigit);
-    entry.file_type().is_ok_and(|kind| kind.is_dir()) && digits(entry.file_name().as_bytes())
 }
 
 /// Adds the artifacts of a folder to `found`, and removes files that are none.

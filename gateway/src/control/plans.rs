@@ -75,10 +75,7 @@ impl Plan {
 }
 
 fn shortened(reason: &str) -> String {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
+    let end = reason.floor_char_boundary(REASON_BYTES_MAX);
     let cut = if end < reason.len() { " …" } else { "" };
     format!("{}{cut}", &reason[..end])
 }

@@ -15,10 +15,10 @@ mod schema;
 mod tests;
 
 use super::tokens::TokenHash;
+use crate::files::make_dir;
 use db::Db;
 use std::collections::{HashMap, HashSet};
 use std::fs::File;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
@@ -199,7 +199,7 @@ impl Drop for Store {
 }
 
 fn open(data_dir: &Path) -> Result<(Db, File), StoreError> {
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(data_dir)?;
+    make_dir(data_dir)?;
     let lock = data_dir.join("lock");
     let file = File::options().write(true).create(true).truncate(false).open(&lock)?;
     match file.try_lock() {

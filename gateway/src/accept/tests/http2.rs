@@ -123,12 +123,7 @@ async fn an_idle_connection_is_closed() {
     let node = Node::start(Settings { idle_timeout: Duration::from_millis(200), ..settings() });
     let mut sender = client(TcpStream::connect(node.addr).await.unwrap()).await;
     fetch(&mut sender, Request::get("http://a.test/"), "").await.unwrap();
-    let closed = async {
-        while node.counters.connections_open() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within(closed).await;
+    node.all_closed().await;
     node.stop().await;
 }
 

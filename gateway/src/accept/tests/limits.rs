@@ -120,12 +120,7 @@ async fn above_the_connections_cap_a_client_gets_503_until_another_leaves() {
     assert_eq!(node.counters.refused(Refusal::ConnectionsFull), 1);
     assert_eq!(node.counters.connections_total(), 3);
     drop(kept);
-    let room = async {
-        while node.counters.connections_open() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within(room).await;
+    node.all_closed().await;
     good(&node).await;
     node.stop().await;
 }

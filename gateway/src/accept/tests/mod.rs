@@ -161,6 +161,16 @@ impl Node {
         self.handler.handled.load(Ordering::SeqCst)
     }
 
+    /// Waits until no connection is open.
+    async fn all_closed(&self) {
+        let closed = async {
+            while self.counters.connections_open() > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        within(closed).await;
+    }
+
     async fn stop(self) {
         self.stop.send(true).unwrap();
         within(self.serving).await.unwrap();

@@ -29,15 +29,6 @@ async fn get(sender: &mut http2::SendRequest<Full<Bytes>>, path: &str) -> Incomi
     within(sender.send_request(request)).await.unwrap().into_body()
 }
 
-async fn closed(node: &Node) {
-    let closed = async {
-        while node.counters.connections_open() > 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    within(closed).await;
-}
-
 #[tokio::test]
 async fn a_response_of_which_nothing_is_taken_is_reset_and_pings_do_not_help() {
     let node = node();
@@ -45,7 +36,7 @@ async fn a_response_of_which_nothing_is_taken_is_reset_and_pings_do_not_help() {
     let body = get(&mut sender, "/large").await;
     assert!(within(body.collect()).await.is_err(), "reset");
     assert_eq!(node.counters.refused(Refusal::Stalled), 1);
-    closed(&node).await;
+    node.all_closed().await;
     node.stop().await;
 }
 
@@ -75,7 +66,7 @@ async fn a_response_that_is_in_the_window_s_queue_is_let_go_with_its_connection(
     let node = node();
     let mut sender = client(&node, 1).await;
     let body = get(&mut sender, "/large").await;
-    closed(&node).await;
+    node.all_closed().await;
     assert!(within(body.collect()).await.is_err(), "cut off");
     node.stop().await;
 }

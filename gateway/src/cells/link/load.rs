@@ -10,6 +10,7 @@
 
 use super::{Link, Outgoing, lock, number};
 use crate::route::{FunctionVersion, Packed};
+use bytes::BytesMut;
 use isle_wire::{Frame, LoadReply, StartKind};
 use std::collections::hash_map;
 use std::sync::Arc;
@@ -65,6 +66,12 @@ impl Entry {
 
     fn is_idle(&self) -> bool {
         self.bytes.is_some() && Arc::strong_count(&self.loaded) == 1
+    }
+
+    /// Has the cell unload it. Until it is gone there, it is remembered.
+    fn tell_unloaded(&self, buffer: &mut BytesMut, retired: &mut Vec<Arc<FunctionVersion>>) {
+        Frame::Unload { version: number(self.function()) }.encode(buffer);
+        retired.push(self.function().clone());
     }
 }
 
@@ -156,8 +163,7 @@ impl Link {
             }
             let Some(entry) = out.loaded.remove(&version) else { continue };
             bytes -= entry.bytes.unwrap_or(0);
-            Frame::Unload { version }.encode(&mut out.buffer);
-            out.retired.push(entry.function().clone());
+            entry.tell_unloaded(&mut out.buffer, &mut out.retired);
         }
     }
 
@@ -178,11 +184,10 @@ impl Link {
         let mut out = lock(&self.out);
         let idle = out.buffer.is_empty();
         let Outgoing { buffer, loaded, retired, .. } = &mut *out;
-        loaded.retain(|version, entry| {
+        loaded.retain(|_, entry| {
             let keep = keep(entry);
             if !keep && entry.bytes.is_some() {
-                Frame::Unload { version: *version }.encode(buffer);
-                retired.push(entry.function().clone());
+                entry.tell_unloaded(buffer, retired);
             }
             keep
         });

@@ -6,33 +6,15 @@
 //! [`Blobs::sweep`] removes them when the node starts.
 
 use super::super::bundle::digest;
-use crate::artifacts::disk::is_shelf;
-use std::fs::{self, File};
-use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use crate::files::{is_shelf, make_dir, sync_dir, write_whole};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The folder of all blobs.
 #[derive(Debug)]
 pub(super) struct Blobs {
     root: PathBuf,
-}
-
-fn make_dir(path: &Path) -> io::Result<()> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
-}
-
-fn sync_dir(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut file = File::options().write(true).create(true).truncate(true).mode(0o600).open(path)?;
-    file.write_all(bytes)?;
-    file.sync_all()
 }
 
 impl Blobs {
@@ -58,11 +40,7 @@ impl Blobs {
         let dir = path.parent().unwrap_or(&self.root);
         make_dir(dir)?;
         sync_dir(&self.root)?;
-        let aside = path.with_extension("new");
-        if let Err(error) = write(&aside, bytes).and_then(|()| fs::rename(&aside, &path)) {
-            let _ = fs::remove_file(&aside);
-            return Err(error);
-        }
+        write_whole(&path.with_extension("new"), &path, bytes)?;
         sync_dir(dir)
     }
 
