@@ -16,7 +16,7 @@
 //! invocation per slot, so a slot with two of them in the cell could hide that one was begun.
 
 use bytes::{Bytes, BytesMut};
-use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, End, Outcome, ResponseFrame, WINDOW_BYTES};
+use isle_wire::{BOARD_SLOTS_MAX, BODY_CHUNK_BYTES_MAX, End, Outcome, ResponseFrame, WINDOW_BYTES, slot_of};
 use std::task::{Poll, Waker};
 
 const SLOT_BITS: u32 = BOARD_SLOTS_MAX.trailing_zeros();
@@ -148,7 +148,7 @@ impl Slots {
     /// [`Slots::insert`] for an invocation that a chain of functions led to.
     pub fn insert_at(&mut self, depth: u8, request_id: Bytes, deadline_ms: u64) -> Result<u32, NoSlot> {
         let id = self.insert(request_id, deadline_ms)?;
-        self.slots[(id & (BOARD_SLOTS_MAX - 1)) as usize].depth = depth;
+        self.slots[slot_of(id) as usize].depth = depth;
         Ok(id)
     }
 
@@ -160,7 +160,7 @@ impl Slots {
             let inside = self.slots.iter().filter(|slot| !matches!(slot.phase, Phase::Free));
             return inside.map(|slot| slot.depth).max().unwrap_or(0);
         }
-        let own = self.slots.get((id & (BOARD_SLOTS_MAX - 1)) as usize).filter(|slot| slot.ticket == id >> SLOT_BITS);
+        let own = self.slots.get(slot_of(id) as usize).filter(|slot| slot.ticket == id >> SLOT_BITS);
         own.map_or_else(|| self.slots.iter().map(|slot| slot.depth).max().unwrap_or(0), |slot| slot.depth)
     }
 
@@ -180,12 +180,12 @@ impl Slots {
     }
 
     fn get(&mut self, id: u32) -> Option<&mut Slot> {
-        let slot = self.slots.get_mut((id & (BOARD_SLOTS_MAX - 1)) as usize)?;
+        let slot = self.slots.get_mut(slot_of(id) as usize)?;
         (slot.ticket == id >> SLOT_BITS && !matches!(slot.phase, Phase::Free)).then_some(slot)
     }
 
     fn free(&mut self, id: u32) {
-        let index = id & (BOARD_SLOTS_MAX - 1);
+        let index = slot_of(id);
         let slot = &mut self.slots[index as usize];
         slot.phase = Phase::Free;
         slot.waker = None;

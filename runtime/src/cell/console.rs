@@ -74,13 +74,9 @@ impl Console {
     }
 }
 
-/// The end of `text` that fits `bytes` on a character boundary.
+/// What of `text` fits `bytes`, to a character boundary.
 fn cut(text: &str, bytes: usize) -> &str {
-    let mut end = text.len().min(bytes);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
+    &text[..text.floor_char_boundary(bytes)]
 }
 
 /// What an isolate's `OpState` holds.

@@ -37,7 +37,7 @@ use bodies::{Broken, Collected, Collecting, Inbound, Outgoing, Piece};
 use bytes::{Bytes, BytesMut};
 use governor::{Memory, Wake, Watched};
 use isle_wire::{
-    CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind,
+    CellConfig, Decoder, Frame, FunctionSpec, Invoke, Outcome, PROTOCOL_VERSION, ResponseFrame, StartKind, slot_of,
 };
 use outbox::Outbox;
 use std::collections::HashMap;
@@ -255,6 +255,7 @@ impl Cell {
     /// An invocation is answered and goes on. The gateway is told of the first, before it sees the
     /// answer, and of the last.
     pub fn linger(&self) {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
         self.outbox.append(|out| {
             if self.lingering.fetch_add(1, Ordering::Relaxed) == 0 {
                 Frame::Lingers(true).encode(out);
@@ -264,6 +265,7 @@ impl Cell {
 
     /// One of those is over.
     pub fn rest(&self) {
+        self.ended(1);
         self.outbox.append(|out| {
             if self.lingering.fetch_sub(1, Ordering::Relaxed) == 1 {
                 Frame::Lingers(false).encode(out);
@@ -398,7 +400,7 @@ impl Reader {
             return self.fail(id, Outcome::Unavailable);
         };
         self.cell.in_flight.fetch_add(1, Ordering::SeqCst);
-        let slot = version::slot(id);
+        let slot = slot_of(id) as usize;
         if self.begun.len() <= slot {
             self.begun.resize_with(slot + 1, Default::default);
         }
@@ -460,7 +462,7 @@ impl Reader {
     fn cancel(&mut self, id: u32) {
         self.cell.outgoing.close(id);
         // Every invocation is answered once, also when nobody waits: its slot is taken until then.
-        let begun = self.begun.get(version::slot(id)).filter(|(begun, _)| *begun == id);
+        let begun = self.begun.get(slot_of(id) as usize).filter(|(begun, _)| *begun == id);
         let version = begun.and_then(|(_, version)| version.upgrade());
         let gone =
             self.cell.inbound.break_off(id) == Broken::Collecting || version.is_some_and(|version| version.cancel(id));

@@ -6,7 +6,7 @@
 use crate::function::Function;
 use crate::snapshot::artifact::Artifact;
 use crate::snapshot::web::Platform;
-use isle_wire::{BOARD_SLOTS_MAX, Frame, FunctionKind, Invoke, Limits, StartKind};
+use isle_wire::{Frame, FunctionKind, Invoke, Limits, StartKind, slot_of};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -47,18 +47,18 @@ pub struct Queue {
     pub leaving: Vec<Parked>,
     /// Isolates resident or starting; not those that take nothing new.
     pub residents: u32,
-    /// Isolates that take nothing new and still hold something.
-    pub retiring: u32,
     /// Of those, starting.
     pub starting: u32,
+    /// Isolates that take nothing new and still hold something.
+    pub retiring: u32,
     /// Invocations nobody waits for any more, for the isolates to notice.
     pub cancelled: Vec<u32>,
     /// Isolates that are to end when they are idle.
     pub evicted: Vec<u64>,
-    /// A further isolate could not be started: not again before then.
-    pub no_start_until: Option<Instant>,
     /// How often all of them were: an isolate that was there before ends when it is idle.
     pub evictions: u64,
+    /// A further isolate could not be started: not again before then.
+    pub no_start_until: Option<Instant>,
 }
 
 const READS_WHOLE: u8 = 1;
@@ -73,8 +73,7 @@ pub struct Version {
     plan: StartKind,
     unfit: AtomicBool,
     queue: Mutex<Queue>,
-    retired: AtomicBool,
-    /// Told when nobody in the cell has anything to do with it any more.
+    /// Of one that is retired: who is told when nobody in the cell has anything to do with it any more.
     departure: OnceLock<Arc<Outbox>>,
     /// Whether it reads its requests' bodies as they come: what is known of that.
     reads: AtomicU8,
@@ -98,7 +97,6 @@ impl Version {
             plan,
             unfit: AtomicBool::new(false),
             queue: Mutex::default(),
-            retired: AtomicBool::new(false),
             departure: OnceLock::new(),
             reads: AtomicU8::new(reads),
             evictions: AtomicU64::new(0),
@@ -152,14 +150,13 @@ impl Version {
 
     /// Whether the gateway sends no more invocations of it.
     pub fn is_retired(&self) -> bool {
-        self.retired.load(Ordering::Relaxed)
+        self.departure.get().is_some()
     }
 
     /// Ends it: its isolates go when they have nothing left to do, and with the last who knows it the
     /// gateway is told.
     pub fn retire(&self, outbox: &Arc<Outbox>) {
         let _ = self.departure.set(outbox.clone());
-        self.retired.store(true, Ordering::Relaxed);
         let parked = std::mem::take(&mut self.queue().parked);
         parked.into_iter().for_each(|parked| parked.waker.wake());
     }
@@ -186,7 +183,7 @@ impl Version {
         let mut queue = self.queue();
         // Its slot's last invocation has ended, cancelled or not.
         if !queue.cancelled.is_empty() {
-            queue.cancelled.retain(|id| slot(*id) != slot(job.id));
+            queue.cancelled.retain(|id| slot_of(*id) != slot_of(job.id));
         }
         queue.jobs.push_back(job);
     }
@@ -218,11 +215,6 @@ impl Drop for Version {
             outbox.append(|out| Frame::Gone { version: self.number }.encode(out));
         }
     }
-}
-
-/// Which of the gateway's slots an invocation is in.
-pub fn slot(id: u32) -> usize {
-    (id & (BOARD_SLOTS_MAX - 1)) as usize
 }
 
 impl Queue {

@@ -91,7 +91,7 @@ impl Begun {
 
     /// Notes that the invocation is about to enter its handler.
     pub fn mark(&self, invocation: u32) {
-        self.place(invocation & (isle_wire::BOARD_SLOTS_MAX - 1)).store(invocation.to_le(), Ordering::Release);
+        self.place(isle_wire::slot_of(invocation)).store(invocation.to_le(), Ordering::Release);
     }
 
     /// Notes that the version's snapshot is being restored, until what it returns is dropped. `None`

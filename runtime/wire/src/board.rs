@@ -15,6 +15,11 @@ use std::os::unix::fs::FileExt;
 
 /// Slots on a board: the most invocations one cell can hold at one time.
 pub const BOARD_SLOTS_MAX: u32 = 4_096;
+/// The slot of an invocation: the low bits of its id. A ticket is above.
+pub const fn slot_of(invocation: u32) -> u32 {
+    invocation & (BOARD_SLOTS_MAX - 1)
+}
+
 /// Places for versions that are being restored.
 pub const RESTORES_MAX: u32 = 64;
 
@@ -37,10 +42,10 @@ impl Board {
         Ok(Board { file })
     }
 
-    /// Whether the invocation with this id (slot in the low 12 bits, ticket above) was begun.
+    /// Whether the invocation with this id was begun.
     /// An unreadable board counts as begun: better an error than a handler run twice.
     pub fn begun(&self, invocation: u32) -> bool {
-        self.read(invocation & (BOARD_SLOTS_MAX - 1)).is_none_or(|written| written == invocation)
+        self.read(slot_of(invocation)).is_none_or(|written| written == invocation)
     }
 
     /// Versions whose snapshots are being restored. The cell writes these: they need not exist.

@@ -24,7 +24,7 @@ mod outcome;
 mod pack;
 mod request;
 
-pub use board::{BOARD_SLOTS_MAX, Board, RESTORES_MAX};
+pub use board::{BOARD_SLOTS_MAX, Board, RESTORES_MAX, slot_of};
 pub use build::{BuildOrder, BuildReport, StartWish};
 pub use clock::Clock;
 pub use codec::{Reader, WireError, Writer};

@@ -17,7 +17,6 @@ use crate::isolate::{Failure, Follow, Kind, Stop};
 use bytes::Bytes;
 use deno_core::v8;
 use isle_wire::{End, Frame, Limits, Outcome, ResponseFrame};
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// The CPU budget is the handler's once more for each of these: bytes of its bodies that passed, and
@@ -42,6 +41,14 @@ pub(super) struct Later {
     deadline: Instant,
     /// Of its end.
     promise: v8::Global<v8::Promise>,
+}
+
+/// Why one has to end.
+enum Over {
+    /// It is over a limit.
+    Limit(Failure),
+    /// Nobody wants its response, and whoever said so did not find it.
+    Unwanted,
 }
 
 fn millis(ms: u32) -> Duration {
@@ -176,7 +183,6 @@ impl Resident {
         if let Some(promise) = waited.result {
             let deadline = Instant::now() + wall;
             of.cpu_ns = waited.cpu_ns;
-            self.cell.in_flight.fetch_add(1, Ordering::Relaxed);
             self.cell.linger();
             self.later.push(Later { of, look_at: deadline, stage: Stage::Waiting, deadline, promise });
         } else {
@@ -235,7 +241,6 @@ impl Resident {
 
     /// What waited for `ctx.waitUntil` is over.
     fn forget(&mut self, of: &Invocation) -> Option<Gone> {
-        self.cell.ended(1);
         self.cell.rest();
         self.console.forget(of.id);
         let stop = self.isolate.close(of.id, self.budget_ns()).stop?;
@@ -283,19 +288,19 @@ impl Resident {
     pub(super) fn end_later_over_limit(&mut self, now: Instant) -> Option<Gone> {
         let mut index = 0;
         while index < self.later.len() {
-            let Later { of, stage, .. } = &self.later[index];
-            let streams = matches!(stage, Stage::Streaming(_));
-            if streams && self.cell.outgoing.progress(of.id).is_none() {
-                // Nobody wants it, and whoever said so did not find it here.
-                let of = self.leave_stream(of.id);
-                if let Some(gone) = of.and_then(|of| self.abort(of)) {
-                    return Some(gone);
+            let failure = match self.check_limits(index, now) {
+                Ok(()) => {
+                    index += 1;
+                    continue;
                 }
-                continue;
-            }
-            let Err(failure) = self.check_limits(index, now) else {
-                index += 1;
-                continue;
+                Err(Over::Limit(failure)) => failure,
+                Err(Over::Unwanted) => {
+                    let left = self.leave_stream(self.later[index].of.id);
+                    if let Some(gone) = left.and_then(|of| self.abort(of)) {
+                        return Some(gone);
+                    }
+                    continue;
+                }
             };
             let Later { of, stage, .. } = self.later.swap_remove(index);
             match stage {
@@ -321,7 +326,7 @@ impl Resident {
     }
 
     /// Looks at one; says when to look again.
-    fn check_limits(&mut self, index: usize, now: Instant) -> Result<(), Failure> {
+    fn check_limits(&mut self, index: usize, now: Instant) -> Result<(), Over> {
         let limits: &Limits = self.version.limits();
         let later = &self.later[index];
         let cpu_ns = later.of.cpu_ns;
@@ -329,28 +334,36 @@ impl Resident {
             Stage::Waiting => {
                 if now >= later.deadline {
                     let ms = limits.wait_until_ms;
-                    return Err(exceeded(format!("what ctx.waitUntil was given took longer than {ms} ms")));
+                    return Err(Over::Limit(exceeded(format!(
+                        "what ctx.waitUntil was given took longer than {ms} ms"
+                    ))));
                 }
                 if cpu_ns > u64::from(limits.wait_until_cpu_ms) * 1_000_000 {
                     let ms = limits.wait_until_cpu_ms;
                     let message = format!("what ctx.waitUntil was given used more than {ms} ms of CPU time");
-                    return Err(Failure::new(Outcome::CpuExceeded, "Isle.CpuExceeded", message));
+                    return Err(Over::Limit(Failure::new(Outcome::CpuExceeded, "Isle.CpuExceeded", message)));
                 }
                 return Ok(());
             }
             Stage::Streaming(since) => since,
         };
-        let Some(progress) = self.cell.outgoing.progress(later.of.id) else { return Ok(()) };
+        let Some(progress) = self.cell.outgoing.progress(later.of.id) else { return Err(Over::Unwanted) };
         let still = now.saturating_duration_since(progress.moved);
         if now >= later.deadline {
-            return Err(exceeded(format!("the response was streamed for longer than {} ms", limits.stream_wall_ms)));
+            return Err(Over::Limit(exceeded(format!(
+                "the response was streamed for longer than {} ms",
+                limits.stream_wall_ms
+            ))));
         }
         if still >= millis(limits.stream_idle_ms) {
-            return Err(exceeded(format!("the response's stream stood still for {} ms", limits.stream_idle_ms)));
+            return Err(Over::Limit(exceeded(format!(
+                "the response's stream stood still for {} ms",
+                limits.stream_idle_ms
+            ))));
         }
         let spans = (now - since).as_secs() / BUDGET_EVERY.as_secs();
         if cpu_ns > self.budget_for(&later.of, progress.passed, spans) {
-            return Err(self.stopped(Stop::Cpu));
+            return Err(Over::Limit(self.stopped(Stop::Cpu)));
         }
         let look_at = later.deadline.min(progress.moved + millis(limits.stream_idle_ms));
         self.later[index].look_at = look_at;
@@ -364,7 +377,6 @@ impl Resident {
                 Stage::Streaming(_) => self.end_stream(&of, Err(failure)),
                 Stage::Waiting => {
                     self.console.error(of.id, failure.detail.to_string());
-                    self.cell.ended(1);
                     self.cell.rest();
                     self.console.forget(of.id);
                 }
