@@ -445,16 +445,15 @@
       NODE_ENV: fixed.environment,
     };
   };
-  // `process.env`: that, and over it the function's variables; a copy that it may change. `current`
-  // gives that copy, to whoever got hold of what is shown here while a snapshot is made.
-  bootstrap.env = (current) => {
-    if (building) {
-      // A node that has builders has no other functions than these (`NODE_ENV`).
-      const { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV, ...others } = runtimeVariables();
-      return { view: envView("process.env", others, { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV }, current) };
-    }
-    if (fixed === undefined || fixed === null) return { variables: {} };
-    return { variables: ObjectAssign(runtimeVariables(), fixed.env) };
+  // For `process.env`: that, and over it the function's variables; a copy that it may change.
+  bootstrap.env = () =>
+    fixed === undefined || fixed === null ? {} : ObjectAssign(runtimeVariables(), fixed.env);
+  // What stands for it while a snapshot is made; afterwards it shows what `current` gives.
+  bootstrap.envOfBuild = (current) => {
+    if (!building) return undefined;
+    // A node that has builders has no functions under development (`NODE_ENV`).
+    const { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV, ...others } = runtimeVariables();
+    return envView("process.env", others, { AWS_REGION, AWS_DEFAULT_REGION, NODE_ENV }, current);
   };
   const envView = (prefix, others, shown, current) => {
     const names = ObjectAssign({ __proto__: null }, others);
@@ -503,6 +502,7 @@
   // What every isolate has.
   const LEAN = [];
   loaded.forEach((_exports, specifier) => ArrayPrototypePush(LEAN, specifier));
+
   // Bundlers that compile for Lambda set it by themselves, without the helper.
   const STREAMING = SymbolFor("aws.lambda.runtime.handler.streaming");
 

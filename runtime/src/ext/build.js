@@ -10,6 +10,7 @@ const {
   ReflectApply,
   ReflectConstruct,
   ReflectDefineProperty,
+  ReflectDeleteProperty,
   ReflectGetOwnPropertyDescriptor,
   ReflectOwnKeys,
   Uint8Array,
@@ -43,6 +44,17 @@ function* names() {
 }
 
 const undo = [];
+// Has somebody told of each look at a property, until the build ends. What was there before comes back
+// then, unless the program has put something in its place.
+function trap(object, key, get, set) {
+  const before = ReflectGetOwnPropertyDescriptor(object, key);
+  const enumerable = before?.enumerable ?? false;
+  ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable });
+  ArrayPrototypePush(undo, () => {
+    if (ReflectGetOwnPropertyDescriptor(object, key)?.get !== get) return true;
+    return before === undefined ? ReflectDeleteProperty(object, key) : ReflectDefineProperty(object, key, before);
+  });
+}
 // Notes the use of something that is there. What was taken out stays usable after the build.
 function watch(object, key, name, replace) {
   const descriptor = ReflectGetOwnPropertyDescriptor(object, key);
@@ -59,12 +71,7 @@ function watch(object, key, name, replace) {
     touch(name);
     return descriptor.get === undefined ? descriptor.value : ReflectApply(descriptor.get, this, []);
   };
-  ObjectDefineProperty(object, key, {
-    __proto__: null, get, set: put, configurable: true, enumerable: descriptor.enumerable,
-  });
-  ArrayPrototypePush(undo, () => {
-    return ReflectGetOwnPropertyDescriptor(object, key)?.get !== get || ReflectDefineProperty(object, key, descriptor);
-  });
+  trap(object, key, get, put);
 }
 
 /** What `bootstrap.js` adds to `all` hooks. */
@@ -88,7 +95,7 @@ function hooks(all) {
       const there = JSONParse(complete);
       const paths = ReflectOwnKeys(there);
       const late = load(LATE);
-      for (let i = 0; i < paths.length; i++) if (!(paths[i] in here)) late.put(paths[i], there[paths[i]]);
+      for (let i = 0; i < paths.length; i++) if (!(paths[i] in here)) late.put(paths[i], there[paths[i]], trap);
       watch(Math, "random", "Math.random");
       const { Intl } = globalThis;
       const { wrap } = load(INTL);
@@ -113,10 +120,9 @@ function hooks(all) {
     endBuild() {
       inner.setBuilding(false);
       if (all.kind() !== "handler") load("ext:isle/exchange.js").open.clear();
-      const late = load(LATE);
-      let undone = late.end();
-      inner.refix = late.afterRestore();
+      inner.refix = load(LATE).afterRestore();
       load(INTL).end();
+      let undone = true;
       for (let i = 0; i < undo.length; i++) undone = undo[i]() && undone;
       undo.length = 0;
       const keys = ReflectOwnKeys(own);

@@ -10,9 +10,7 @@ const {
   Proxy,
   ReflectApply,
   ReflectConstruct,
-  ReflectDeleteProperty,
   ReflectGet,
-  ReflectGetOwnPropertyDescriptor,
   ReflectHas,
   ReflectSet,
   StringPrototypeLastIndexOf,
@@ -28,16 +26,19 @@ const STACK_LIMIT = "Error.stackTraceLimit";
 // Those that somebody looked at: path, and what V8 has there.
 const seen = [];
 const globals = { __proto__: null };
-const undo = [];
 let stackLimit;
 
-/** What to do after each restore, if anything. */
+/** What the first `count` of these names lead to. */
+function reach(parts, count) {
+  let object = globalThis;
+  for (let i = 0; i < count; i++) object = object?.[parts[i]];
+  return object;
+}
+
 function refix() {
   for (let i = 0; i < seen.length; i++) {
     const parts = StringPrototypeSplit(seen[i].path, ".");
-    let native = globalThis;
-    for (let k = 0; k < parts.length; k++) native = native?.[parts[k]];
-    seen[i].native = native;
+    seen[i].native = reach(parts, parts.length);
   }
   if (stackLimit !== undefined) Error.stackTraceLimit = stackLimit;
 }
@@ -71,29 +72,26 @@ function standIn(entry, length) {
   return proxy;
 }
 
-function putAccessor(object, key, get, set) {
-  ObjectDefineProperty(object, key, { __proto__: null, get, set, configurable: true, enumerable: false });
-  ArrayPrototypePush(undo, () => ReflectGetOwnPropertyDescriptor(object, key)?.get !== get || ReflectDeleteProperty(object, key));
-}
-
-/** Has `path` seem to be there. `kind` is a function's length, or the type of anything else. */
-function put(path, kind) {
+/**
+ * Has `path` seem to be there, by `trap`, until the build ends. `kind` is a function's length, or the type
+ * of anything else.
+ */
+function put(path, kind, trap) {
   const parts = StringPrototypeSplit(path, ".");
   const key = parts[parts.length - 1];
   // Members come after what they are in.
   if (parts.length === 1) globals[key] = true;
   else if (parts[0] in globals) return;
-  let object = globalThis;
-  for (let i = 0; i < parts.length - 1; i++) object = object?.[parts[i]];
+  const object = reach(parts, parts.length - 1);
   if (object === undefined || object === null || key in object) return;
   if (path === STACK_LIMIT) {
     // V8 looks for a plain value only, and so keeps no stacks here, which could be in no snapshot.
-    putAccessor(object, key, () => stackLimit ?? 10, (limit) => stackLimit = limit);
+    trap(object, key, () => stackLimit ?? 10, (limit) => stackLimit = limit);
     return;
   }
   const stands = (typeof kind === "number" || kind === "object") && !(path in NO_STAND_IN);
   let entry, value;
-  putAccessor(object, key, () => {
+  trap(object, key, () => {
     if (!stands) {
       touch(path);
       return undefined;
@@ -110,16 +108,8 @@ function put(path, kind) {
   });
 }
 
-/** Takes everything out again; whether it could. */
-function end() {
-  let all = true;
-  for (let i = 0; i < undo.length; i++) all = undo[i]() && all;
-  undo.length = 0;
-  return all;
-}
-
 /** What is to be done after each restore, if anything. */
 const afterRestore = () => seen.length > 0 || stackLimit !== undefined ? refix : undefined;
 
-return { put, end, afterRestore };
+return { put, afterRestore };
 })()

@@ -3,7 +3,7 @@
 //! Describing an error can run the function's code (getters, `Error.prepareStackTrace`), so it
 //! happens inside a stay in JavaScript, under its clocks.
 
-use super::modules;
+use super::{hook, modules};
 use deno_core::v8;
 use isle_wire::FailureDetail;
 
@@ -32,21 +32,13 @@ fn beginning(scope: &mut v8::PinScope<'_, '_>, text: v8::Local<'_, v8::String>, 
     if text.length() <= units_max { beginning } else { format!("{beginning}… ({} characters)", text.length()) }
 }
 
-fn member<'s>(
-    scope: &mut v8::PinScope<'s, '_>,
-    object: v8::Local<'s, v8::Object>,
-    name: &str,
-) -> Option<v8::Local<'s, v8::Value>> {
-    let key = v8::String::new(scope, name)?;
-    object.get(scope, key.into())
-}
-
 fn text_of<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     object: v8::Local<'s, v8::Object>,
     name: &str,
 ) -> Option<v8::Local<'s, v8::String>> {
-    v8::Local::<v8::String>::try_from(member(scope, object, name)?).ok()
+    let key = v8::String::new(scope, name)?;
+    v8::Local::<v8::String>::try_from(object.get(scope, key.into())?).ok()
 }
 
 /// A place in a file of the author's.
@@ -90,8 +82,7 @@ fn asked<'s>(
     object: v8::Local<'s, v8::Object>,
     method: &str,
 ) -> Option<v8::Local<'s, v8::Value>> {
-    let method = v8::Local::<v8::Function>::try_from(member(scope, object, method)?).ok()?;
-    method.call(scope, object.into(), &[])
+    hook(scope, object, method)?.call(scope, object.into(), &[])
 }
 
 /// What is told of something thrown that is no error.

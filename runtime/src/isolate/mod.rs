@@ -61,8 +61,8 @@ use std::task::{Context, Poll};
 /// memory whether it is used or not. V8's own choice is twice this; it takes no less.
 pub const CODE_RANGE_BYTES: usize = 64 << 20;
 
-/// What the function did to the language that a restore relies on.
-const MAD: &str = "the snapshot cannot be prepared within the limits of a start";
+/// Why a function's snapshot is not used that changed what a restore relies on.
+const UNPREPARED: &str = "the snapshot cannot be prepared within the limits of a start";
 
 /// Why a start or a call ended without a response.
 #[derive(Debug)]
@@ -233,17 +233,16 @@ impl Isolate {
         let mut isolate = Isolate::of_blob(blob, &function.sources, heap_bytes, console, budget_ns, watch);
         isolate.function = Some(function.clone());
         if isolate.handles.is_none() {
-            return Err(MAD);
+            return Err(UNPREPARED);
         }
         modules::set_function(function);
         allow_code_generation(&mut isolate.runtime, function.spec.code_generation);
         let fixed = fixed_context(&function.spec, true);
         let refixed = isolate.stay(budget_ns, |runtime, handles| call_hook(runtime, handles, "refix", &[&fixed]));
         if refixed.stop.is_some() {
-            return Err(MAD);
+            return Err(UNPREPARED);
         }
         refixed.result.ok_or("the snapshot has no function in it")?;
-        modules::take_entry(&mut isolate.runtime);
         isolate.take_exchange();
         Ok(isolate)
     }
@@ -493,6 +492,7 @@ fn take_hooks(runtime: &mut JsRuntime) -> Option<Handles> {
     Some(Handles { exchange: None, hooks: v8::Global::new(scope, hooks), enter: v8::Global::new(scope, enter), names })
 }
 
+/// A function that an object has under a name: one of the hooks, or a method.
 fn hook<'s>(
     scope: &mut v8::PinScope<'s, '_>,
     hooks: v8::Local<'s, v8::Object>,

@@ -26,8 +26,6 @@ struct Graph {
     refusal: Option<FailureDetail>,
     /// What `bootstrap.js` offers.
     hooks: Option<v8::Global<v8::Object>>,
-    /// The namespace of the entry module, where that came out of a snapshot.
-    entry: Option<v8::Global<v8::Object>>,
     /// A module whose code cache did not fit.
     refused_cache: Option<String>,
     /// Path by identity hash; hashes can collide, so the module is compared too.
@@ -76,16 +74,14 @@ pub fn keep_entry(runtime: &mut deno_core::JsRuntime, module: &v8::Global<v8::Mo
     }
 }
 
-/// Notes the entry's namespace if it came with the snapshot.
-pub fn take_entry(runtime: &mut deno_core::JsRuntime) {
-    deno_core::scope!(scope, runtime);
-    let hooks = GRAPH.with_borrow(|graph| graph.hooks.clone());
-    if let (Some(hooks), Some(key)) = (hooks, v8::String::new(scope, ENTRY)) {
-        let namespace = v8::Local::new(scope, hooks).get(scope, key.into());
-        let namespace = namespace.and_then(|namespace| v8::Local::<v8::Object>::try_from(namespace).ok());
-        let namespace = namespace.map(|namespace| v8::Global::new(scope, namespace));
-        GRAPH.with_borrow_mut(|graph| graph.entry = namespace);
-    }
+/// The namespace of the module at `path`, if that is the entry and came with the snapshot.
+fn kept_entry<'s>(scope: &mut v8::PinScope<'s, '_>, path: &str) -> Option<v8::Local<'s, v8::Object>> {
+    let hooks = GRAPH.with_borrow(|graph| {
+        let entry = graph.function.as_ref().filter(|function| function.spec.entry == path);
+        entry.and(graph.hooks.clone())
+    })?;
+    let key = v8::String::new(scope, ENTRY)?;
+    v8::Local::<v8::Object>::try_from(v8::Local::new(scope, hooks).get(scope, key.into())?).ok()
 }
 
 /// Text with the author's places in it.
@@ -551,15 +547,11 @@ fn evaluate_dynamically<'s>(
     let referrer = path_of_name(resource).unwrap_or("eval.js").to_owned();
     let path = locate(scope, specifier, &referrer)?;
     check_attributes(scope, attributes, 2, &path, &referrer)?;
-    let entry = GRAPH.with_borrow(|graph| {
-        let is_entry = graph.function.as_ref().is_some_and(|function| function.spec.entry == path);
-        graph.entry.clone().filter(|_| is_entry)
-    });
-    if let Some(entry) = entry {
+    if let Some(entry) = kept_entry(scope, &path) {
         let resolver = v8::PromiseResolver::new(scope)?;
         let nothing = v8::undefined(scope);
         resolver.resolve(scope, nothing.into());
-        return Some((resolver.get_promise(scope), v8::Local::new(scope, entry).into()));
+        return Some((resolver.get_promise(scope), entry.into()));
     }
     let module = compile_graph(scope, &path)?;
     if module.get_status() == v8::ModuleStatus::Uninstantiated {

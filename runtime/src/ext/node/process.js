@@ -84,11 +84,11 @@
     binding: refuse("binding"),
     dlopen: refuse("dlopen"),
   });
-  const current = () => env ??= __bootstrap.env().variables;
+  const current = () => env ??= __bootstrap.env();
   Object.defineProperty(process, "env", {
     configurable: true,
     enumerable: true,
-    get: () => env ?? __bootstrap.env(current).view ?? current(),
+    get: () => env ?? __bootstrap.envOfBuild(current) ?? current(),
     set: (value) => {
       env = value;
     },
